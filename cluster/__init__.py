@@ -1,0 +1,1 @@
+"""Starts Ray clusters and submits jobs; sees only the public face of `raytuner`."""

@@ -1,0 +1,275 @@
+"""The seams of a pipeline: one role per stage, each a configuration that can do its stage.
+
+Implementations live in the module named after their role and register by existing. Nothing
+here imports a heavy library, and no implementation may at module level: a study that uses BM25
+must not pay for Chroma.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from pipelines.types import Chunks, Corpus, IntArray, Question, Ranking, Response, Vectors
+from raytuner.component import Component
+from raytuner.objective import Meter
+
+
+class Edited(NamedTuple):
+    """A preprocessed text and where its characters came from.
+
+    Attributes:
+        text: the new text, n characters.
+        origin: int64 [n + 1], non-decreasing. Character i of `text` came from
+            original[origin[i]]; a slice [a, b) of `text` covers original
+            [origin[a], origin[b - 1] + 1). The last entry is the original length.
+    """
+
+    text: str
+    origin: IntArray
+
+
+class Preprocessor(Component):
+    """Rewrites a document before it is chunked; keeps track of offsets."""
+
+    @abstractmethod
+    def apply(self, text: str) -> Edited:
+        """Rewrite one text."""
+
+
+class Chunker(Component):
+    """Cuts documents into chunks. Pure and deterministic."""
+
+    @abstractmethod
+    def split(self, text: str) -> list[tuple[int, int, int, int]]:
+        """Cut one text.
+
+        Returns:
+            (start, end, match_start, match_end) per chunk, ordered by start then end; each
+            0 <= start <= match_start < match_end <= end <= len(text). No chunk is blank, and
+            every non-blank character of the text lies in at least one chunk.
+        """
+
+
+class Embedded(NamedTuple):
+    """Vectors and what the model did not see of each text.
+
+    Attributes:
+        vectors: float32 [n, dimensions], unit length.
+        cut: int64 [n], tokens beyond the model's limit that were dropped (0: none).
+    """
+
+    vectors: Vectors
+    cut: IntArray
+
+
+class Embedder(Component):
+    """Turns texts into vectors. A text's vector depends on nothing but the text and its role."""
+
+    exclusive: ClassVar[bool] = True
+    """Uses all cores itself, so that only one call at a time makes sense on a host."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Identify the vectors: model, revision, precision, limit, prefixes. Loads no model."""
+
+    @abstractmethod
+    def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
+        """Embed texts as queries or as documents, in the order given.
+
+        Raises:
+            ObjectiveFailure: rate_limit, timeout or provider failures of a remote model.
+            ConfigError: the model cannot be had (missing weights, key or package).
+        """
+
+
+class CorpusEmbedder(Embedder):
+    """An embedder fitted on the very chunks it embeds (tf-idf, LSA): nothing to cache per text."""
+
+    @abstractmethod
+    def fit_embed(
+        self, documents: Sequence[str], queries: Sequence[str]
+    ) -> tuple[Vectors, Vectors]:
+        """Fit on `documents`; give the vectors of both."""
+
+    def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
+        """Refuse: vectors of a fitted embedder mean nothing without its corpus."""
+        raise TypeError(f"{self.kind} is fitted on the corpus: call fit_embed")
+
+
+class Index(Protocol):
+    """A searchable set of vectors."""
+
+    def search(self, queries: Vectors, depth: int) -> Ranking:
+        """Find the `depth` nearest rows of every query, best first, ties by row number."""
+
+
+class Store(Component):
+    """Holds vectors and finds the nearest ones."""
+
+    @abstractmethod
+    def index(self, key: str, vectors: Vectors, directory: Path) -> Index:
+        """Build the index of `vectors`, or open it if `directory` already holds one for `key`."""
+
+
+class Library(Protocol):
+    """What a retriever or reranker may ask for; each answer is computed once and cached."""
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """The matched text of every chunk."""
+
+    @property
+    def queries(self) -> Sequence[str]:
+        """The query texts."""
+
+    def dense(self, depth: int) -> Ranking:
+        """Rank chunks by vector similarity (cosine; higher is better)."""
+
+    def rank(self, retriever: Retriever, depth: int) -> Ranking:
+        """Run a nested retriever, through the cache."""
+
+    def vectors(self) -> Vectors:
+        """One vector per chunk: its own, or the normalised mean of its sentences'."""
+
+    def query_vectors(self) -> Vectors:
+        """One vector per query."""
+
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        """Embed other texts (sentences of hits) with the pipeline's embedder, cached."""
+
+
+class Retriever(Component):
+    """Ranks chunks for queries.
+
+    `top_k` and `min_score` are applied after ranking: a ranking of some depth serves every
+    smaller `top_k` as its prefix, so these two fields are in no key above the final cut.
+    """
+
+    late: ClassVar[frozenset[str]] = frozenset({"top_k", "min_score"})
+
+    top_k: int = Field(default=5, ge=1, le=10_000, description="chunks handed on per question")
+    min_score: float | None = Field(default=None, description="drop hits that score below this")
+
+    @abstractmethod
+    def rank(self, library: Library, depth: int) -> Ranking:
+        """Rank at most `depth` chunks per query. A smaller depth gives a prefix of a larger one."""
+
+    def ranking_identity(self) -> tuple[Any, ...]:
+        """Give the identity of `rank`: everything but the late fields."""
+        role, kind, version, fields = self.identity()
+        return (role, kind, version, {k: v for k, v in fields.items() if k not in self.late})
+
+
+class Reranker(Component):
+    """Reorders the first `candidates` of a ranking; the rest is dropped."""
+
+    candidates: int = Field(default=20, ge=1, le=10_000)
+
+    @abstractmethod
+    def rerank(self, library: Library, ranking: Ranking) -> Ranking:
+        """Give the same chunk numbers (of the first `candidates`) in a better order."""
+
+
+class Generator(Component):
+    """Answers questions from the texts that were retrieved."""
+
+    @abstractmethod
+    def answers(
+        self, library: Library, questions: Sequence[str], contexts: Sequence[Sequence[str]]
+    ) -> list[str]:
+        """Give one answer per question; contexts[i] are the texts of its hits, best first."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What metrics may need beside question and response.
+
+    Attributes:
+        corpus: the original documents; all spans point into it.
+        token_starts: (tokenizer name, document number) -> sorted int64 offsets at which the
+            tokens of that document start. The number of tokens in [a, b) is the number of
+            starts in [a, b).
+        embed: (embedder, texts) -> unit vectors, cached.
+    """
+
+    corpus: Corpus
+    token_starts: Callable[[str, int], IntArray]
+    embed: Callable[[Embedder, Sequence[str]], Vectors]
+
+
+class Metric(Component):
+    """Scores responses against golden questions; the formula and its source are in the docstring."""
+
+    needs_answer: ClassVar[bool] = False
+    """Compares answers: meaningless without a generator and reference answers."""
+    lower_is_better: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Canonical name with its parameters, as in the literature: `recall`, `ndcg@10`."""
+
+    @abstractmethod
+    def score(self, question: Question, response: Response, bench: Bench) -> float:
+        """Give one finite number. A question with nothing retrieved scores 0."""
+
+    def scores(
+        self, questions: Sequence[Question], responses: Sequence[Response], bench: Bench
+    ) -> list[float]:
+        """Score a batch; override where a batch is cheaper than its parts."""
+        return [self.score(q, r, bench) for q, r in zip(questions, responses, strict=True)]
+
+
+@dataclass
+class NoLibrary:
+    """A library of plain texts for tests and for use outside a pipeline: exact, uncached."""
+
+    texts: Sequence[str]
+    queries: Sequence[str]
+    chunk_vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    question_vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    embedder: Callable[[Sequence[str], bool], Vectors] | None = None
+
+    def dense(self, depth: int) -> Ranking:
+        """Rank by exact inner product."""
+        scores = self.question_vectors.astype(np.float64) @ self.chunk_vectors.T.astype(np.float64)
+        return ranking_of(scores, depth)
+
+    def rank(self, retriever: Retriever, depth: int) -> Ranking:
+        """Run the retriever."""
+        return retriever.rank(self, depth)
+
+    def vectors(self) -> Vectors:
+        """Give the chunk vectors."""
+        return self.chunk_vectors
+
+    def query_vectors(self) -> Vectors:
+        """Give the query vectors."""
+        return self.question_vectors
+
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        """Embed with the given function."""
+        if self.embedder is None:
+            raise TypeError("this library has no embedder")
+        return self.embedder(texts, query)
+
+
+def ranking_of(scores: np.ndarray, depth: int) -> Ranking:
+    """Rank the columns of a [queries, chunks] score matrix, best first, ties by column number."""
+    depth = min(depth, scores.shape[1])
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :depth].astype(np.int64)
+    return Ranking(order, np.take_along_axis(scores, order, axis=1).astype(np.float64))
+
+
+__all__ = [
+    "Bench", "Chunker", "Chunks", "CorpusEmbedder", "Edited", "Embedded", "Embedder", "Generator",
+    "Index", "Library", "Metric", "NoLibrary", "Preprocessor", "Reranker", "Retriever", "Store",
+    "ranking_of",
+]  # fmt: skip

@@ -1,0 +1,194 @@
+"""The port between the tuner and whatever is being tuned.
+
+`raytuner` calls it, `pipelines` and users implement it; neither sees the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol, Self
+
+from raytuner.component import RaytunerError
+
+Value = bool | int | float | str | None | tuple["Value", ...]
+"""What one parameter may be: a plain scalar, or a tuple of them (a chosen subset)."""
+Params = Mapping[str, Value]
+"""Dotted parameter names (`chunker.size`) to values."""
+
+FailureKind = Literal[
+    "rate_limit", "timeout", "provider", "lost_worker", "out_of_memory", "config", "objective"
+]
+
+
+class Cost(NamedTuple):
+    """What a piece of work consumed: US dollars, tokens in and out, paid calls."""
+
+    usd: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    calls: int = 0
+
+    def plus(self, other: Cost) -> Cost:
+        """Add two costs field by field."""
+        return Cost(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why something has no score. A failure is missing data, never a score."""
+
+    kind: FailureKind
+    message: str
+    retryable: bool = False
+
+
+class ObjectiveFailure(RaytunerError):
+    """Raised inside an objective to report a typed failure of the whole batch."""
+
+    def __init__(self, kind: FailureKind, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind, message, retryable)
+
+
+class UnitScore(NamedTuple):
+    """The result of one unit (a golden question) under one configuration.
+
+    Attributes:
+        unit: id of the unit, as in `Objective.units`.
+        scores: finite number per metric; empty if and only if `failure` is set.
+        cost: what answering and judging this unit consumed.
+        seconds: this unit's share of the wall time.
+        failure: why there is no score, or None.
+    """
+
+    unit: str
+    scores: Mapping[str, float]
+    cost: Cost = Cost()
+    seconds: float = 0.0
+    failure: Failure | None = None
+
+
+class Meter(Protocol):
+    """Where work is accounted while it happens. One per trial attempt."""
+
+    def reserve(self, usd: float) -> None:
+        """Set aside the worst case of a paid call; raises if the budget has no room for it."""
+
+    def settle(self, reserved: float, cost: Cost) -> None:
+        """Replace a reservation by what the call really cost."""
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a work counter, e.g. `texts embedded` (counted where the work is done)."""
+
+    def stage(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Time a stage; nested stages count for themselves only."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the sweep wants this work to end early (between batches)."""
+
+
+@dataclass
+class Tally:
+    """The simplest meter: counts, and refuses nothing. Not thread-safe."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    cost: Cost = Cost()
+    cancelled: bool = False
+
+    def reserve(self, usd: float) -> None:
+        """Accept every reservation."""
+
+    def settle(self, reserved: float, cost: Cost) -> None:
+        """Add the real cost."""
+        del reserved
+        self.cost = self.cost.plus(cost)
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter."""
+        self.counts[name] = self.counts.get(name, 0) + amount
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time nothing."""
+        del name
+        yield
+
+
+class Objective(ABC):
+    """What a study optimises. Small to pickle: paths and configuration, never data."""
+
+    @classmethod
+    def build(cls, args: Mapping[str, Any], *, root: Path, seed: int) -> Self:
+        """Make one from a study's `objective:` section.
+
+        Args:
+            args: the section without its `kind`.
+            root: folder of the study file; relative paths start there.
+            seed: the study's seed.
+
+        Raises:
+            ConfigError: for bad input, naming file, line or field.
+        """
+        del root, seed
+        return cls(**args)
+
+    @abstractmethod
+    def units(self) -> Sequence[str]:
+        """List unit ids in evaluation order: seeded, stratified, the same for every trial."""
+
+    @abstractmethod
+    def key(self, params: Params) -> str:
+        """Give the identity of what `params` would compute: configuration, data, metrics, versions.
+
+        Raises:
+            ConfigError: if no trial could run with these parameters.
+        """
+
+    @abstractmethod
+    def evaluate(self, params: Params, units: Sequence[str], meter: Meter) -> Iterator[UnitScore]:
+        """Score the units, in batches; any order inside a batch."""
+
+    def scope(self) -> str:
+        """Give the identity of what all trials share; trials of other scopes do not compare."""
+        return ""
+
+    def estimate(self, params: Params, units: Sequence[str]) -> Cost:
+        """Predict the cost of `evaluate`, before any money is spent."""
+        del params, units
+        return Cost()
+
+    def metrics(self) -> tuple[str, ...] | None:
+        """Name the metrics that `evaluate` reports, or None if only running it can tell."""
+        return None
+
+    def maximise(self, metric: str) -> bool:
+        """Tell whether more of `metric` is better."""
+        del metric
+        return True
+
+    def defaults(self, names: Sequence[str]) -> Params | None:
+        """Give the baseline's value of each named parameter, or None if there is no baseline."""
+        del names
+
+    def affinity(self, params: Params) -> str:
+        """Give equal strings to parameters that share expensive preparation."""
+        del params
+        return ""
+
+    def plan(self, points: Sequence[Params]) -> Mapping[str, int]:
+        """Count the distinct work behind `points`, e.g. {"ingestions": 6, "texts to embed": 1118}."""
+        del points
+        return {}
+
+    def warnings(self) -> Sequence[str]:
+        """Say what looks wrong with the data, one sentence each."""
+        return ()
+
+    def export(self, params: Params) -> Mapping[str, Any]:
+        """Give the full configuration behind `params`, as plain YAML values."""
+        return dict(params)
