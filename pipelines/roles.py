@@ -161,6 +161,10 @@ class Retriever(Component):
     def rank(self, library: Library, depth: int) -> Ranking:
         """Rank at most `depth` chunks per query. A smaller depth gives a prefix of a larger one."""
 
+    def needs_vectors(self) -> bool:
+        """Whether ranking compares vectors; if no stage does, nothing is embedded."""
+        return True
+
     def ranking_identity(self) -> tuple[Any, ...]:
         """Give the identity of `rank`: everything but the late fields."""
         role, kind, version, fields = self.identity()
@@ -172,6 +176,10 @@ class Reranker(Component):
 
     candidates: int = Field(default=20, ge=1, le=10_000)
 
+    def needs_vectors(self) -> bool:
+        """Whether reranking asks the library for vectors."""
+        return True
+
     @abstractmethod
     def rerank(self, library: Library, ranking: Ranking) -> Ranking:
         """Give the same chunk numbers (of the first `candidates`) in a better order."""
@@ -179,6 +187,10 @@ class Reranker(Component):
 
 class Generator(Component):
     """Answers questions from the texts that were retrieved."""
+
+    def needs_vectors(self) -> bool:
+        """Whether answering asks the library for vectors."""
+        return True
 
     @abstractmethod
     def answers(
@@ -209,7 +221,14 @@ class Metric(Component):
 
     needs_answer: ClassVar[bool] = False
     """Compares answers: meaningless without a generator and reference answers."""
+    needs_chunks: ClassVar[bool] = False
+    """Looks at every chunk that overlaps the evidence, retrieved or not, instead of the hits."""
     lower_is_better: ClassVar[bool] = False
+
+    def applies(self, question: Question) -> bool:
+        """Tell whether the metric is defined for this question (it has evidence, an answer)."""
+        del question
+        return True
 
     @property
     @abstractmethod

@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
+    ValidationError,
     model_serializer,
     model_validator,
 )
@@ -30,7 +31,30 @@ class RaytunerError(Exception):
 
 
 class ConfigError(RaytunerError, ValueError):
-    """Bad input, found before any work: names the field, the value and what would be right."""
+    """Bad input, found before any work: names the field, the value and what would be right.
+
+    Attributes:
+        field: path of the field inside the document it came from, if known.
+    """
+
+    def __init__(self, message: str, field: Sequence[str | int] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = tuple(field)
+
+    @classmethod
+    def of(cls, error: ValidationError, prefix: Sequence[str | int] = ()) -> ConfigError:
+        """Turn the first problem that pydantic found into one sentence."""
+        first = error.errors(include_url=False)[0]
+        field = (*prefix, *first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = "no such field"
+        elif isinstance(first["input"], bool | int | float | str) and first["type"] != "missing":
+            shown = repr(first["input"])
+            if shown not in message:
+                message = f"{message}, got {shown[:80]}"
+        return cls(f"{'.'.join(str(part) for part in field)}: {message}", field)
 
 
 class MissingExtraError(RaytunerError, ImportError):
@@ -52,8 +76,8 @@ def require(module: str, *, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name and module.split(".")[0] == error.name.split(".")[0]:
-            raise MissingExtraError(module.split(".")[0], extra) from None
+        if error.name and module.split(".", maxsplit=1)[0] == error.name.split(".")[0]:
+            raise MissingExtraError(module.split(".", maxsplit=1)[0], extra) from None
         raise
 
 
@@ -158,7 +182,7 @@ class Component(BaseModel):
                 f"no {cls.role()} of kind {kind!r}; known: {', '.join(known)}."
                 f"{nearest(str(kind), known)}"
             )
-        return cast("type[Self]", found)
+        return found
 
     def identity(self) -> tuple[Any, ...]:
         """Give role, kind, version and every field that can change a result."""

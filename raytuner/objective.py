@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, Self
@@ -34,7 +35,12 @@ class Cost(NamedTuple):
 
     def plus(self, other: Cost) -> Cost:
         """Add two costs field by field."""
-        return Cost(*(a + b for a, b in zip(self, other, strict=True)))
+        return Cost(
+            self.usd + other.usd,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.calls + other.calls,
+        )
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Failure:
     retryable: bool = False
 
 
-class ObjectiveFailure(RaytunerError):
+class ObjectiveFailure(RaytunerError):  # noqa: N818 - it is a Failure that travels
     """Raised inside an objective to report a typed failure of the whole batch."""
 
     def __init__(self, kind: FailureKind, message: str, *, retryable: bool = False) -> None:
@@ -63,6 +69,7 @@ class UnitScore(NamedTuple):
         cost: what answering and judging this unit consumed.
         seconds: this unit's share of the wall time.
         failure: why there is no score, or None.
+        notes: anything worth keeping beside the scores, as plain JSON values.
     """
 
     unit: str
@@ -70,6 +77,7 @@ class UnitScore(NamedTuple):
     cost: Cost = Cost()
     seconds: float = 0.0
     failure: Failure | None = None
+    notes: Mapping[str, Any] | None = None
 
 
 class Meter(Protocol):
@@ -97,7 +105,7 @@ class Tally:
     """The simplest meter: counts, and refuses nothing. Not thread-safe."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    cost: Cost = Cost()
+    cost: Cost = field(default_factory=Cost)
     cancelled: bool = False
 
     def reserve(self, usd: float) -> None:
@@ -150,8 +158,26 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def evaluate(self, params: Params, units: Sequence[str], meter: Meter) -> Iterator[UnitScore]:
-        """Score the units, in batches; any order inside a batch."""
+    def evaluate(
+        self, params: Params, units: Sequence[str], meter: Meter
+    ) -> Iterator[Sequence[UnitScore]]:
+        """Score the units, batch by batch; any order inside a batch.
+
+        A batch is on record before the next one is asked for, so a batch is what a crash can
+        cost. Checks `meter.cancelled` between batches where one takes long.
+
+        Raises:
+            ObjectiveFailure: a typed failure of all units not yet yielded. Any other exception
+                counts as a failure of kind `objective`.
+        """
+
+    async def aevaluate(
+        self, params: Params, units: Sequence[str], meter: Meter
+    ) -> AsyncIterator[Sequence[UnitScore]]:
+        """Do `evaluate` without blocking an event loop; override where the work is async."""
+        batches = self.evaluate(params, units, meter)
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            yield batch
 
     def scope(self) -> str:
         """Give the identity of what all trials share; trials of other scopes do not compare."""
@@ -174,6 +200,7 @@ class Objective(ABC):
     def defaults(self, names: Sequence[str]) -> Params | None:
         """Give the baseline's value of each named parameter, or None if there is no baseline."""
         del names
+        return None
 
     def affinity(self, params: Params) -> str:
         """Give equal strings to parameters that share expensive preparation."""
@@ -181,7 +208,7 @@ class Objective(ABC):
         return ""
 
     def plan(self, points: Sequence[Params]) -> Mapping[str, int]:
-        """Count the distinct work behind `points`, e.g. {"ingestions": 6, "texts to embed": 1118}."""
+        """Count the distinct work behind `points`, e.g. {"texts to embed": 1118}."""
         del points
         return {}
 

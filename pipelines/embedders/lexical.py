@@ -1,0 +1,118 @@
+"""Vectors without a neural model: tf-idf and latent semantic analysis, fitted on the chunks.
+
+Cheap baselines that need no weights. Words are lower-cased runs of two or more word characters.
+A text without a known word has the zero vector. Arithmetic is single-threaded, since the number
+of BLAS threads would change the last bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from pipelines.roles import CorpusEmbedder
+from pipelines.types import Vectors
+from raytuner.component import digest
+
+
+class TfIdf(CorpusEmbedder, kind="tfidf"):
+    """Weigh words by tf-idf: term frequency times ln((1 + n) / (1 + df)) + 1, L2-normalised.
+
+    Source: Salton and Buckley, Term-weighting approaches in automatic text retrieval (1988);
+    smoothing as in scikit-learn's TfidfVectorizer, which does the work. Vectors are dense:
+    float32 [texts, max_features], 32 kB a text at the default.
+    """
+
+    ngram: int = Field(default=1, ge=1, le=5, description="longest run of words that is a term")
+    sublinear: bool = Field(default=True, description="use 1 + ln(tf) for the term frequency")
+    max_features: int = Field(
+        default=8192, ge=1, le=1_000_000, description="terms kept, the most frequent ones first"
+    )
+
+    def fingerprint(self) -> str:
+        """Name the configuration; the vectors also depend on the corpus."""
+        return f"tfidf/{digest(self)}"
+
+    def fit_embed(
+        self, documents: Sequence[str], queries: Sequence[str]
+    ) -> tuple[Vectors, Vectors]:
+        """Fit on `documents` and give float32 [n, terms] of both; terms <= max_features."""
+        weighed = _weigh(documents, queries, self.ngram, self.sublinear, self.max_features)
+        fitted, asked = (np.asarray(matrix.toarray(), np.float32) for matrix in weighed)
+        return fitted, asked
+
+
+class Lsa(CorpusEmbedder, kind="lsa"):
+    """Project tf-idf vectors on the strongest directions of the corpus.
+
+    Source: Deerwester et al., Indexing by latent semantic analysis (1990), by the randomised
+    decomposition of Halko, Martinsson and Tropp, arXiv:0909.4061. Fewer dimensions come out
+    where the corpus spans fewer.
+    """
+
+    dimensions: int = Field(default=256, ge=1, le=4096, description="directions kept, at most")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of the decomposition")
+    ngram: int = Field(default=1, ge=1, le=5, description="longest run of words that is a term")
+    sublinear: bool = Field(default=True, description="use 1 + ln(tf) for the term frequency")
+    max_features: int = Field(
+        default=65_536, ge=1, le=1_000_000, description="terms kept, the most frequent ones first"
+    )
+
+    def fingerprint(self) -> str:
+        """Name the configuration; the vectors also depend on the corpus."""
+        return f"lsa/{digest(self)}"
+
+    def fit_embed(
+        self, documents: Sequence[str], queries: Sequence[str]
+    ) -> tuple[Vectors, Vectors]:
+        """Fit on `documents` and give float32 [n, directions] of both."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        fitted, asked = _weigh(documents, queries, self.ngram, self.sublinear, self.max_features)
+        with threadpool_limits(1):
+            directions = _directions(fitted, self.dimensions, self.seed)
+            return _unit(fitted @ directions), _unit(asked @ directions)
+
+
+def _weigh(
+    documents: Sequence[str],
+    queries: Sequence[str],
+    ngram: int,
+    sublinear: bool,
+    max_features: int,
+) -> tuple[Any, Any]:
+    """Give the sparse tf-idf rows of documents and queries, float64, of unit length or zero."""
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(
+        ngram_range=(1, ngram), sublinear_tf=sublinear, max_features=max_features
+    )
+    words = vectorizer.build_analyzer()
+    if not any(words(text) for text in documents):
+        return csr_matrix((len(documents), 1)), csr_matrix((len(queries), 1))
+    fitted = vectorizer.fit_transform(documents)
+    asked = vectorizer.transform(queries) if len(queries) else csr_matrix((0, fitted.shape[1]))
+    return fitted, asked
+
+
+def _directions(fitted: Any, dimensions: int, seed: int) -> Any:
+    """Give the right singular vectors [terms, directions] that carry any of the corpus."""
+    from sklearn.decomposition import TruncatedSVD
+
+    count = min(dimensions, *fitted.shape)
+    if fitted.nnz == 0:
+        return np.zeros((fitted.shape[1], 1))
+    svd = TruncatedSVD(count, random_state=seed).fit(fitted)
+    # Directions beyond the rank of the corpus are arbitrary; queries must not project on them.
+    real = svd.singular_values_ > 1e-9 * svd.singular_values_[0]
+    return svd.components_[real].T
+
+
+def _unit(rows: Any) -> Vectors:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Vectors = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-12)
+    return unit.astype(np.float32)

@@ -1,0 +1,64 @@
+"""Check and normalise vectors that come from code or servers of others; scrub their messages."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipelines.types import Vectors
+from raytuner.objective import ObjectiveFailure
+
+LONGEST_MESSAGE = 300
+SECRET = re.compile(r"\b(sk|pk|hf|ghp|xox[abp])[-_][A-Za-z0-9_*-]{12,}")
+"""What the keys of well-known services look like."""
+
+
+def unit_vectors(
+    rows: Sequence[Any], *, expected: int, dimensions: int | None, source: str
+) -> Vectors:
+    """Give float32 [expected, dimensions] of unit length; zero rows stay zero.
+
+    Raises:
+        ObjectiveFailure: provider, if their number, width or values are not what was asked for.
+    """
+    if len(rows) != expected:
+        raise ObjectiveFailure(
+            "provider", f"{source} gave {len(rows)} vectors for {expected} texts"
+        )
+    try:
+        vectors = np.asarray(rows, np.float64)
+    except (ValueError, TypeError):
+        raise ObjectiveFailure(
+            "provider", f"{source} gave vectors of unequal width or not of numbers"
+        ) from None
+    if vectors.ndim != 2 or vectors.shape[1] == 0:
+        raise ObjectiveFailure("provider", f"{source} gave empty vectors")
+    if dimensions is not None and vectors.shape[1] != dimensions:
+        raise ObjectiveFailure(
+            "provider",
+            f"{source} gave vectors of {vectors.shape[1]} dimensions, not {dimensions}",
+        )
+    if not np.isfinite(vectors).all():
+        raise ObjectiveFailure("provider", f"{source} gave vectors that are not finite")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0), np.float32)
+
+
+def scrubbed(message: object, key_name: str | None = None) -> str:
+    """Shorten a message of others and strike out every secret of the environment it quotes.
+
+    Args:
+        message: anything; its text is used.
+        key_name: an environment variable that holds a secret, whatever it is called.
+    """
+    text = " ".join(str(message).split())
+    for name, value in os.environ.items():
+        secret = name == key_name or any(p in name.upper() for p in ("KEY", "SECRET", "TOKEN"))
+        if secret and len(value) >= 8:
+            text = text.replace(value, "***")
+    text = SECRET.sub("***", text)
+    return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + " ..."

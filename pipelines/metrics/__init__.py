@@ -1,0 +1,35 @@
+"""Metrics: how good a response is, by evidence found, by rank, or by its answer.
+
+Importing this package registers every metric kind.
+"""
+
+from pipelines.metrics.answers import (
+    AnswerMetric,
+    ExactMatch,
+    RougeL,
+    SemanticSimilarity,
+    TokenF1,
+)
+from pipelines.metrics.evidence import EvidenceMetric
+from pipelines.metrics.names import parse_metric
+from pipelines.metrics.ranks import AveragePrecision, HitRate, Mrr, Ndcg
+from pipelines.metrics.spans import ContextRecall, Iou, Precision, PrecisionOmega, Recall
+
+__all__ = [
+    "AnswerMetric",
+    "AveragePrecision",
+    "ContextRecall",
+    "EvidenceMetric",
+    "ExactMatch",
+    "HitRate",
+    "Iou",
+    "Mrr",
+    "Ndcg",
+    "Precision",
+    "PrecisionOmega",
+    "Recall",
+    "RougeL",
+    "SemanticSimilarity",
+    "TokenF1",
+    "parse_metric",
+]

@@ -1,0 +1,65 @@
+"""Trials as tasks of one event loop, for objectives that wait on a network."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+
+from raytuner.sweep import Sweep
+from raytuner.worker import Ended, arun_job
+
+
+async def arun(sweep: Sweep, workers: int) -> None:
+    """Run up to `workers` jobs at a time in the running event loop.
+
+    No sibling is lost or left running: if one task breaks, or this coroutine is cancelled, the
+    others are cancelled, awaited, and what they had scored stands.
+    """
+    tasks = [asyncio.create_task(_feed(sweep)) for _ in range(workers)]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException as error:
+        sweep.cancel("interrupted" if isinstance(error, asyncio.CancelledError) else str(error))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def run_async(sweep: Sweep, workers: int) -> None:
+    """Run `arun` from sync code; inside a running loop (a notebook), in a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(arun(sweep, workers))
+        return
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            asyncio.run(arun(sweep, workers))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name="raytuner-async", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        sweep.cancel("interrupted")
+        thread.join()
+        raise
+    if errors:
+        raise errors[0]
+
+
+async def _feed(sweep: Sweep) -> None:
+    while (job := await asyncio.to_thread(sweep.take)) is not None:
+        emit = functools.partial(sweep.score, job.key)
+        try:
+            outcome = await arun_job(sweep.objective, job, emit, sweep.meter())
+        except asyncio.CancelledError:
+            sweep.end(Ended(job.key, "stopped", 0.0))
+            raise
+        sweep.end(outcome)

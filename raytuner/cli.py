@@ -1,0 +1,233 @@
+"""The command line: `raytuner check | run | status | results | export | init | cache`.
+
+Bad input is one sentence on standard error and exit code 2. Other codes: 0 done, 1 failed while
+running, 3 finished with some trials failed, 4 stopped by the budget, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from raytuner import __version__
+from raytuner.component import ConfigError, RaytunerError
+from raytuner.packages import check_packages
+
+if TYPE_CHECKING:
+    from raytuner.results import Results
+    from raytuner.tuner import Prepared
+
+EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_BUDGET, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
+
+
+class _Group(click.Group):
+    """Adds the commands that other packages bring (entry points `raytuner.commands`)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_commands()})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        own = super().get_command(ctx, name)
+        if own is not None or name not in _commands():
+            return own
+        command: click.Command = _commands()[name].load()
+        return command
+
+
+def _commands() -> dict[str, importlib.metadata.EntryPoint]:
+    return {e.name: e for e in importlib.metadata.entry_points(group="raytuner.commands")}
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="raytuner")
+def cli() -> None:
+    """Find the configuration that is really best for your data."""
+
+
+_study = click.argument("study", type=click.Path(path_type=Path), default="study.yaml")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _overrides(**given: Any) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _prepare(path: Path, overrides: dict[str, Any] | None = None) -> Prepared:
+    from raytuner.document import located, read_yaml
+    from raytuner.study import load_study
+    from raytuner.tuner import prepare
+
+    study = load_study(path, overrides)
+    with located(read_yaml(path)):
+        return prepare(study, path.resolve().parent)
+
+
+@cli.command()
+@_study
+@_json
+def check(study: Path, *, as_json: bool) -> None:
+    """Check a study without running anything: data, space, metrics, and what it would cost."""
+    from raytuner.show import print_plan
+
+    prepared = _prepare(study)
+    print_plan(prepared, as_json=as_json)
+
+
+@cli.command()
+@_study
+@click.option("--backend", help="inprocess, threads, processes or async.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Trials at the same time.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of every random choice.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
+@_json
+def run(
+    study: Path,
+    backend: str | None,
+    workers: int | None,
+    seed: int | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run a study. The same command resumes: nothing on record is done again."""
+    from raytuner.progress import listener_for
+    from raytuner.show import print_plan, print_results
+    from raytuner.tuner import run_prepared
+
+    prepared = _prepare(study, _overrides(backend=backend, workers=workers, seed=seed))
+    if dry_run:
+        print_plan(prepared, as_json=as_json)
+        return
+    for warning in prepared.objective.warnings():
+        click.echo(f"note: {warning}", err=True)
+    total = None if prepared.total is None else prepared.total + (prepared.extra_baseline)
+    listener = listener_for(total, prepared.metric, maximise=prepared.maximise)
+    try:
+        results = run_prepared(prepared, listener=listener)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; everything is on record. Resume: raytuner run {study}", err=True)
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    finally:
+        close = getattr(listener, "close", None)
+        if close is not None:
+            close()
+    results.save()
+    print_results(results, as_json=as_json)
+    raise SystemExit(_code(results))
+
+
+def _code(results: Results) -> int:
+    if results.stop_reason:
+        return EXIT_BUDGET
+    if results.failed:
+        return EXIT_PARTIAL if results.best is not None else EXIT_FAILED
+    return 0
+
+
+def _open(where: Path) -> Results:
+    """Open the results of a run folder, or of the study file whose run folder it is."""
+    from raytuner.results import Results
+    from raytuner.study import load_study
+
+    if where.is_dir():
+        return Results.open(where)
+    return Results.open(load_study(where).folder(where.resolve().parent))
+
+
+@cli.command()
+@_study
+@_json
+def status(study: Path, *, as_json: bool) -> None:
+    """Say how far a run is, also while it runs."""
+    from raytuner.show import print_status
+
+    print_status(_open(study), as_json=as_json)
+
+
+@cli.command()
+@_study
+@_json
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write a CSV file.")
+@click.option("--parquet", type=click.Path(path_type=Path), help="Write a Parquet file.")
+@click.option("--scores", is_flag=True, help="One row per trial, question and metric.")
+@click.option("--all", "show_all", is_flag=True, help="Show every row of the table.")
+def results(
+    study: Path,
+    csv_path: Path | None,
+    parquet: Path | None,
+    *,
+    as_json: bool,
+    scores: bool,
+    show_all: bool,
+) -> None:
+    """Show the trials, best first."""
+    from raytuner.show import print_results, write_table
+
+    found = _open(study)
+    if csv_path or parquet:
+        table = found.scores if scores else found.trials
+        for path in (csv_path, parquet):
+            if path is not None:
+                write_table(table, path)
+                click.echo(f"wrote {len(table)} rows to {path}")
+        return
+    if scores:
+        click.echo(found.scores.to_json(orient="records") if as_json else found.scores.to_string())
+        return
+    print_results(found, as_json=as_json, rows=None if show_all else 15)
+
+
+@cli.command()
+@_study
+@click.option("--trial", type=int, help="Number of the trial; default: the best one.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
+def export(study: Path, trial: int | None, output: Path | None) -> None:
+    """Print the winning configuration as YAML."""
+    from raytuner.export import configuration
+
+    text = configuration(_open(study), trial)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    if output.exists():
+        raise ConfigError(f"{output} exists already; name another file or remove it first")
+    output.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {output}")
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors."""
+    from raytuner.schema import study_schema
+
+    click.echo(json.dumps(study_schema(), indent=2))
+
+
+def main() -> None:
+    """Run the command line; turns errors into one sentence and an exit code."""
+    try:
+        check_packages()
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        code = EXIT_INTERRUPTED
+    except ConfigError as error:
+        click.echo(f"error: {error}", err=True)
+        code = EXIT_USAGE
+    except RaytunerError as error:
+        click.echo(f"error: {error}", err=True)
+        code = EXIT_FAILED
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stderr.close()
+        code = 0
+    raise SystemExit(code if isinstance(code, int) else 0)

@@ -1,0 +1,109 @@
+"""Reads YAML 1.2 and remembers on which line each field stands, for error messages."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raytuner.component import ConfigError
+
+
+@dataclass(frozen=True)
+class YamlDocument:
+    """A parsed file.
+
+    Attributes:
+        path: the file.
+        data: plain dicts, lists and scalars.
+        lines: 1-based line of every field, by its path.
+    """
+
+    path: Path
+    data: dict[str, Any]
+    lines: Mapping[tuple[str | int, ...], int]
+
+    def line(self, field: Sequence[str | int]) -> int | None:
+        """Give the line of a field, or of the nearest parent that has one."""
+        at = tuple(field)
+        while at:
+            if at in self.lines:
+                return self.lines[at]
+            at = at[:-1]
+        return None
+
+
+def read_yaml(path: Path) -> YamlDocument:
+    """Read a mapping from a YAML file: safe, YAML 1.2, duplicate keys are errors.
+
+    Raises:
+        ConfigError: naming file and line.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `raytuner init` writes one") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder; name the study file in it") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    yaml = YAML(typ="rt", pure=True)
+    yaml.allow_duplicate_keys = False
+    try:
+        tree = yaml.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = " ".join(str(error.problem or error.context).split("\n")[0].split())
+        raise ConfigError(f"{path}{where}: not valid YAML: {problem}") from None
+    except YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    lines: dict[tuple[str | int, ...], int] = {}
+    data = _plain(tree, (), lines)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of fields, got {type(data).__name__}")
+    return YamlDocument(path, data, lines)
+
+
+@contextlib.contextmanager
+def located(document: YamlDocument) -> Iterator[None]:
+    """Prefix configuration errors with the file, and the line of the field they name."""
+    try:
+        yield
+    except ConfigError as error:
+        if not error.field:
+            raise
+        line = document.line(error.field)
+        where = f"{document.path}, line {line}" if line else str(document.path)
+        raise ConfigError(f"{where}: {error.message}") from error
+
+
+def _plain(node: Any, at: tuple[str | int, ...], lines: dict[Any, int]) -> Any:
+    """Turn the round-trip tree into plain values, noting lines on the way."""
+    position = getattr(node, "lc", None)
+    if isinstance(node, Mapping):
+        for key in node:
+            if position is not None and position.data and key in position.data:
+                lines[(*at, key)] = position.data[key][0] + 1
+        return {_scalar(k): _plain(v, (*at, k), lines) for k, v in node.items()}
+    if isinstance(node, list):
+        for index in range(len(node)):
+            if position is not None and position.data and index in position.data:
+                lines[(*at, index)] = position.data[index][0] + 1
+        return [_plain(item, (*at, index), lines) for index, item in enumerate(node)]
+    return _scalar(node)
+
+
+def _scalar(value: Any) -> Any:
+    """Give YAML's annotated scalars their plain Python type."""
+    for plain in (bool, int, float, str):
+        if isinstance(value, plain):
+            return plain(value)
+    if type(value).__name__ == "ScalarBoolean":
+        return bool(value)
+    return value

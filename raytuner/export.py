@@ -1,0 +1,79 @@
+"""The winning configuration as a file."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from raytuner import __version__
+from raytuner.component import ConfigError
+from raytuner.journal import read
+from raytuner.results import Results
+from raytuner.study import Study
+from raytuner.trial import Trial
+
+
+def configuration(results: Results, number: int | None = None) -> str:
+    """Spell a trial's full configuration as YAML.
+
+    Args:
+        results: an opened run.
+        number: the trial; None for the best one.
+
+    Raises:
+        ConfigError: no such trial, or nothing scored yet.
+    """
+    trial = _trial(results, number)
+    score = results.score(trial)
+    head = [
+        f"# trial {trial.number} of study {results.name}, written by raytuner {__version__}",
+        f"# {results.metric} = {score:.6f} over {len(trial.units)} questions"
+        if score is not None
+        else "# not scored on every question",
+        f"# key {trial.key}",
+    ]
+    return "\n".join(head) + "\n" + _yaml(_full(results, trial))
+
+
+def _trial(results: Results, number: int | None) -> Trial:
+    if number is None:
+        if results.best is None:
+            raise ConfigError(f"{results.name}: nothing to export, no trial is complete yet")
+        return results.best
+    for trial in results.record.current:
+        if trial.number == number:
+            return trial
+    last = len(results.record.current) - 1
+    raise ConfigError(f"--trial {number}: there is no such trial; they are numbered 0 to {last}")
+
+
+def _full(results: Results, trial: Trial) -> dict[str, object]:
+    """Ask the study's objective for the whole configuration; else give the parameters."""
+    if results.folder is None:
+        return dict(trial.params)
+    events, _ = read(results.folder / "journal.jsonl")
+    opened = [event for event in events if event["event"] == "opened"][-1]
+    config, root = opened.get("config"), opened.get("root")
+    if not config or not config.get("objective") or not root:
+        return dict(trial.params)
+    objective = Study.parse(config).build_objective(Path(root))
+    return dict(objective.export(trial.params))
+
+
+def _yaml(data: dict[str, object]) -> str:
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False  # type: ignore[assignment]
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    stream = io.StringIO()
+    yaml.dump(_lists(data), stream)
+    return stream.getvalue()
+
+
+def _lists(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_lists(item) for item in value]
+    return value

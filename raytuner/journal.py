@@ -1,0 +1,218 @@
+"""The append-only log of a study: one writer, a checksum per line, on disk before it counts.
+
+Every line is one JSON object that starts with the CRC-32 of its own text. A line torn by a
+crash can only be the last one, and is dropped; damage anywhere else is an error that names the
+line, because a journal is never dropped in silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from raytuner.component import ConfigError, RaytunerError
+
+SCHEMA = 1
+"""Version of the line format. Readers refuse newer journals and read every older one."""
+
+Event = Mapping[str, Any]
+_PREFIX = len('{"crc":"00000000",')
+
+
+class JournalError(ConfigError):
+    """The journal cannot be trusted or used; names file and line."""
+
+
+class JournalFullError(RaytunerError):
+    """The disk refused a write. What was recorded before stands."""
+
+
+def encode(event: Event) -> bytes:
+    """Spell one event as a checksummed line."""
+    body = json.dumps(event, separators=(",", ":"), allow_nan=False)
+    return f'{{"crc":"{zlib.crc32(body.encode()):08x}",{body[1:]}\n'.encode()
+
+
+def decode(line: bytes) -> Event:
+    """Read one line back.
+
+    Raises:
+        ValueError: if the checksum does not fit.
+    """
+    text = line.decode()
+    body = "{" + text.rstrip("\n")[_PREFIX:]
+    if text[:8] != '{"crc":"' or text[8:16] != f"{zlib.crc32(body.encode()):08x}":
+        raise ValueError("checksum does not fit")
+    event: Event = json.loads(body)
+    return event
+
+
+def read(path: Path) -> tuple[list[Event], int]:
+    """Read all whole events, also while another process writes.
+
+    Returns:
+        The events, and the offset in bytes after the last whole one.
+
+    Raises:
+        JournalError: for a corrupt line that is not the torn last one, or a newer schema.
+    """
+    if not path.exists():
+        return [], 0
+    events: list[Event] = []
+    good = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                event = decode(line)
+            except (ValueError, UnicodeDecodeError):
+                raise JournalError(
+                    f"{path}, line {number}: the checksum does not fit, the journal is damaged; "
+                    f"restore it from a copy, or move the run folder away to start anew"
+                ) from None
+            if event.get("schema", SCHEMA) > SCHEMA:
+                raise JournalError(
+                    f"{path}, line {number}: written by a newer raytuner (schema "
+                    f"{event['schema']}, this one reads up to {SCHEMA}); upgrade raytuner"
+                )
+            events.append(event)
+            good += len(line)
+    return events, good
+
+
+class Journal:
+    """The one writer of a study's journal.
+
+    Args:
+        folder: run directory; None keeps the journal in memory (for throw-away tuning).
+        clock: gives the time stamp of events, in seconds since the epoch.
+
+    Raises:
+        JournalError: damaged journal, or another driver is running this study.
+    """
+
+    def __init__(self, folder: Path | None, clock: Any = time.time) -> None:
+        self.folder = folder
+        self.clock = clock
+        self._events: list[Event] = []
+        self._file: IO[bytes] | None = None
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+        self._good = 0
+        if folder is None:
+            return
+        make_folder(folder)
+        self._owner = _own(folder / "journal.lock")
+        try:
+            self._events, self._good = read(self.path)
+            self._file = self.path.open("ab", buffering=0)
+            _truncate(self._file, self._good)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The journal file."""
+        if self.folder is None:
+            raise ValueError("this journal lives in memory")
+        return self.folder / "journal.jsonl"
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(list(self._events))
+
+    def append(self, *events: Event) -> None:
+        """Write events and return once they are on disk.
+
+        Raises:
+            JournalFullError: the disk is full; nothing of these events is kept.
+        """
+        stamped = [{**event, "t": round(self.clock(), 3)} for event in events]
+        with self._lock:
+            if self.folder is None:
+                self._events.extend(json.loads(json.dumps(stamped, allow_nan=False)))
+                return
+            if self._file is None:
+                raise JournalError(f"{self.path} is closed")
+            data = b"".join(encode(event) for event in stamped)
+            try:
+                _write_all(self._file, data)
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                with contextlib.suppress(OSError):
+                    _truncate(self._file, self._good)
+                if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+                    raise JournalFullError(
+                        f"{self.path}: the disk is full ({error.strerror}); what is recorded "
+                        "stands: free some space and run the same command again"
+                    ) from None
+                raise
+            self._good += len(data)
+
+    def forget(self) -> None:
+        """Free the replayed events once they are no longer needed."""
+        if self.folder is not None:
+            self._events = []
+
+    def close(self) -> None:
+        """Let another driver in."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._owner is not None:
+            os.close(self._owner)
+            self._owner = None
+
+
+def make_folder(folder: Path) -> None:
+    """Create a run directory.
+
+    Raises:
+        ConfigError: if it cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"run folder {folder} cannot be created: {error.strerror}") from None
+
+
+def _own(path: Path) -> int:
+    """Take the lock that lasts as long as this process, whatever kills it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+        os.close(handle)
+        raise JournalError(
+            f"{path.parent} is in use by {owner}: wait for it, stop it, or give this study "
+            "another `name` or `run_dir`"
+        ) from None
+    os.ftruncate(handle, 0)
+    started = time.strftime("%Y-%m-%d %H:%M:%S")
+    os.pwrite(
+        handle, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode(), 0
+    )
+    return handle
+
+
+def _truncate(file: IO[bytes], size: int) -> None:
+    if file.seekable() and os.fstat(file.fileno()).st_size > size:
+        file.truncate(size)
+
+
+def _write_all(file: IO[bytes], data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]

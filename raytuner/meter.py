@@ -1,0 +1,76 @@
+"""Accounts the work of one trial while it is done: counters, stage times, money."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from raytuner.budget import Purse
+from raytuner.objective import Cost
+
+
+class WorkMeter:
+    """The meter that workers hand to an objective. Thread-safe.
+
+    Args:
+        purse: the sweep's money; None where there is none to spend.
+        cancel: set when the sweep wants its workers to end.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        purse: Purse | None = None,
+        cancel: threading.Event | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._purse = purse or Purse(None)
+        self._cancel = cancel or threading.Event()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open = threading.local()
+        self.counts: dict[str, int] = {}
+        self.stages: dict[str, float] = {}
+        self.cost = Cost()
+
+    def reserve(self, usd: float) -> None:
+        """Set money aside for a call; see `Purse.reserve`."""
+        self._purse.reserve(usd)
+
+    def settle(self, reserved: float, cost: Cost) -> None:
+        """Replace a reservation by the real cost."""
+        self._purse.settle(reserved, cost)
+        with self._lock:
+            self.cost = self.cost.plus(cost)
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter."""
+        with self._lock:
+            self.counts[name] = self.counts.get(name, 0) + amount
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage; time inside a nested stage counts for the nested one only."""
+        outer: list[float] = getattr(self._open, "nested", [])
+        self._open.nested = nested = [0.0]
+        started = self._clock()
+        try:
+            yield
+        finally:
+            seconds = self._clock() - started
+            self._open.nested = outer
+            if outer:
+                outer[0] += seconds
+            with self._lock:
+                self.stages[name] = self.stages.get(name, 0.0) + seconds - nested[0]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the sweep is ending."""
+        return self._cancel.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the sweep."""
+        self._cancel.wait(seconds)

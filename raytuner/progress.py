@@ -1,0 +1,169 @@
+"""Shows a running sweep: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from raytuner.sweep import Listener
+from raytuner.trial import Trial
+
+
+class Tracker:
+    """What both faces show: how far, best so far, time left."""
+
+    def __init__(self, total: int | None, metric: str | None, *, maximise: bool) -> None:
+        self.total = total
+        self.metric = metric
+        self.maximise = maximise
+        self.done = 0
+        self.known = 0
+        self.failed = 0
+        self.best: tuple[float, Trial] | None = None
+        self._began = time.monotonic()
+        self._new: set[str] = set()
+
+    def started(self, trial: Trial) -> None:
+        """Note that a trial needs work."""
+        self._new.add(trial.key)
+
+    def ended(self, trial: Trial) -> None:
+        """Note an end; trials that never started were known before."""
+        self.done += 1
+        self.known += trial.key not in self._new
+        self.failed += trial.status == "failed"
+        metric = self.metric or (trial.metrics[0] if trial.metrics else None)
+        value = trial.mean(metric) if metric else None
+        if value is None:
+            return
+        self.metric = metric
+        better = self.best is None or (
+            value > self.best[0] if self.maximise else value < self.best[0]
+        )
+        if better:
+            self.best = (value, trial)
+
+    def left(self) -> float | None:
+        """Estimate the seconds left from the trials that needed work."""
+        worked = self.done - self.known
+        if self.total is None or worked < 2:
+            return None
+        pace = (time.monotonic() - self._began) / worked
+        return max(0.0, pace * (self.total - self.done))
+
+    def line(self) -> str:
+        """Say it in one line."""
+        of = f"/{self.total}" if self.total is not None else ""
+        parts = [f"{self.done}{of} trials"]
+        if self.known:
+            parts.append(f"{self.known} known before")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.best is not None:
+            parts.append(f"best {self.metric} {self.best[0]:.4f} ({spell(self.best[1])})")
+        left = self.left()
+        if left is not None and self.done < (self.total or 0):
+            parts.append(f"about {duration(left)} left")
+        return ", ".join(parts)
+
+
+def spell(trial: Trial) -> str:
+    """Spell a trial's parameters shortly."""
+    return ", ".join(f"{name.split('.')[-1]}={value}" for name, value in trial.params.items())
+
+
+def duration(seconds: float) -> str:
+    """Spell a duration: 42 s, 3 min, 2.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+class PlainProgress:
+    """Prints a line now and then, for logs and pipes."""
+
+    def __init__(
+        self, tracker: Tracker, stream: TextIO, every: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._tracker = tracker
+        self._stream = stream
+        self._every = every
+        self._clock = clock
+        self._last = clock()
+
+    def started(self, trial: Trial) -> None:
+        """Note the start."""
+        self._tracker.started(trial)
+
+    def scored(self, trial: Trial, units: int) -> None:
+        """Show nothing: an end follows."""
+
+    def ended(self, trial: Trial) -> None:
+        """Print if it is time, or if this was the last one."""
+        self._tracker.ended(trial)
+        now = self._clock()
+        if now - self._last >= self._every or self._tracker.done == self._tracker.total:
+            self._last = now
+            print(self._tracker.line(), file=self._stream, flush=True)
+
+
+class LiveProgress:
+    """Redraws one line on a terminal."""
+
+    def __init__(self, tracker: Tracker, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.status import Status
+
+        self._tracker = tracker
+        self._units = 0
+        self._status = Status("starting", console=Console(file=stream))
+        self._status.start()
+
+    def started(self, trial: Trial) -> None:
+        """Show what runs."""
+        self._tracker.started(trial)
+        self._draw(f"running {spell(trial)}")
+
+    def scored(self, trial: Trial, units: int) -> None:
+        """Show the questions answered."""
+        self._units += units
+        self._draw(f"running {spell(trial)}")
+
+    def ended(self, trial: Trial) -> None:
+        """Show how far it is."""
+        self._tracker.ended(trial)
+        self._draw("")
+        if self._tracker.done == self._tracker.total:
+            self.close()
+
+    def close(self) -> None:
+        """Take the line away."""
+        self._status.stop()
+
+    def _draw(self, now: str) -> None:
+        from rich.markup import escape
+
+        text = self._tracker.line() + (f" | {now}" if now else "")
+        if self._units:
+            text += f" | {self._units} questions answered"
+        self._status.update(escape(text))
+
+
+def listener_for(
+    total: int | None,
+    metric: str | None = None,
+    *,
+    maximise: bool = True,
+    stream: TextIO | None = None,
+) -> Listener:
+    """Choose the face that fits the stream (default: standard error)."""
+    stream = stream or sys.stderr
+    tracker = Tracker(total, metric, maximise=maximise)
+    if stream.isatty():
+        return LiveProgress(tracker, stream)
+    return PlainProgress(tracker, stream)

@@ -1,0 +1,179 @@
+"""What a journal says: its events written and read back as trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from raytuner.journal import SCHEMA, Event
+from raytuner.objective import Cost, Failure, Params, UnitScore
+from raytuner.trial import Trial
+from raytuner.worker import Ended
+
+
+def opened_facts(study: str, scope: str, units: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Spell the facts that open a session.
+
+    Args:
+        study: digest of everything that decides which trials belong to the study.
+        scope: identity of data and metrics; scores of other scopes do not compare.
+        units: unit ids in evaluation order.
+        more: names and versions for readers.
+    """
+    return {"schema": SCHEMA, "study": study, "scope": scope, "units": list(units), **more}
+
+
+def trial_event(trial: Trial) -> Event:
+    """Spell a proposal."""
+    return {
+        "event": "trial",
+        "key": trial.key,
+        "number": trial.number,
+        "params": dict(trial.params),
+        "baseline": trial.baseline,
+    }
+
+
+def units_event(key: str, scores: Sequence[UnitScore]) -> Event:
+    """Spell unit scores: rows of [unit, scores, seconds, cost?, failure?, notes?]."""
+    return {"event": "units", "key": key, "rows": [_row(score) for score in scores]}
+
+
+def ended_event(outcome: Ended) -> Event:
+    """Spell the end of a job."""
+    return {"event": "ended", **asdict(outcome)}
+
+
+def _row(score: UnitScore) -> list[Any]:
+    row = [
+        score.unit,
+        dict(score.scores),
+        round(score.seconds, 6),
+        list(score.cost) if any(score.cost) else None,
+        asdict(score.failure) if score.failure else None,
+        score.notes or None,
+    ]
+    while row[-1] is None:
+        row.pop()
+    return row
+
+
+def _score(row: Sequence[Any]) -> UnitScore:
+    padded = [*row, *([None] * (6 - len(row)))]
+    unit, scores, seconds, cost, failure, notes = padded[:6]
+    return UnitScore(
+        unit,
+        scores,
+        Cost(*cost) if cost else Cost(),
+        seconds,
+        Failure(**failure) if failure else None,
+        notes,
+    )
+
+
+class Record:
+    """Every trial of one scope that a journal knows, and which of them the study wants now.
+
+    Args:
+        study: digest of the study; trials proposed under it are the study's own.
+        scope: trials of other scopes are ignored.
+        units: unit ids in evaluation order.
+        events: the journal so far.
+    """
+
+    def __init__(
+        self, study: str, scope: str, units: Sequence[str], events: Iterable[Event] = ()
+    ) -> None:
+        self.study = study
+        self.scope = scope
+        self.units = tuple(units)
+        self.trials: dict[str, Trial] = {}
+        self.cost = Cost()
+        self.seconds = 0.0
+        self.sessions = 0
+        self._positions = {unit: row for row, unit in enumerate(self.units)}
+        self._numbers: dict[str, int] = {}
+        for session in _sessions(events):
+            self._replay(session)
+
+    @property
+    def current(self) -> list[Trial]:
+        """The study's trials, by number."""
+        mine = (self.trials[key] for key in self._numbers)
+        return sorted(mine, key=lambda trial: trial.number)
+
+    def open(self, key: str, params: Params, units: Sequence[str], *, baseline: bool) -> Trial:
+        """Give the trial of a proposal, known or new, and make it the study's own."""
+        trial = self.trials.setdefault(key, Trial(key, dict(params), tuple(units)))
+        if key not in self._numbers:
+            self._numbers[key] = len(self._numbers)
+        trial.number = self._numbers[key]
+        trial.params = dict(params)
+        trial.baseline = trial.baseline or baseline
+        return trial
+
+    def add(self, trial: Trial, scores: Sequence[UnitScore]) -> None:
+        """Add unit scores to a trial."""
+        trial.record(scores, self._positions)
+        for score in scores:
+            self.cost = self.cost.plus(score.cost)
+
+    def end(self, trial: Trial, outcome: Ended) -> None:
+        """Note how a job ended; a later job of the same trial overrides."""
+        trial.status = "complete" if not trial.missing() else outcome.status
+        trial.failure = None if trial.status == "complete" else outcome.failure
+        for name, amount in outcome.counts.items():
+            trial.counts[name] = trial.counts.get(name, 0) + amount
+        for name, seconds in outcome.stages.items():
+            trial.stages[name] = trial.stages.get(name, 0.0) + seconds
+
+    def _replay(self, session: Sequence[Event]) -> None:
+        opened = session[0]
+        self.seconds += max(0.0, session[-1]["t"] - opened["t"])
+        mine = opened["study"] == self.study
+        for event in session:
+            kind = event["event"]
+            if kind == "units":
+                scores = [_score(row) for row in event["rows"]]
+                if opened["scope"] == self.scope:
+                    self.add(self.trials[event["key"]], scores)
+                else:
+                    for score in scores:
+                        self.cost = self.cost.plus(score.cost)
+            elif opened["scope"] != self.scope:
+                continue
+            elif kind == "trial":
+                self._known(event, mine=mine)
+            elif kind == "ended":
+                self._over(event)
+        self.sessions += 1
+
+    def _known(self, event: Event, *, mine: bool) -> None:
+        key, params = event["key"], _params(event["params"])
+        if mine:
+            trial = self.open(key, params, self.units, baseline=event["baseline"])
+        else:
+            trial = self.trials.setdefault(key, Trial(key, params, self.units))
+        trial.status = "complete" if not trial.missing() else "stopped"
+
+    def _over(self, event: Event) -> None:
+        fields = {name: event[name] for name in ("key", "status", "seconds", "counts", "stages")}
+        failure = Failure(**event["failure"]) if event["failure"] else None
+        self.end(self.trials[event["key"]], Ended(**fields, failure=failure))
+
+
+def _params(values: Mapping[str, Any]) -> Params:
+    """Give lists back as the tuples they were."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def _sessions(events: Iterable[Event]) -> Iterator[list[Event]]:
+    session: list[Event] = []
+    for event in events:
+        if event["event"] == "opened" and session:
+            yield session
+            session = []
+        session.append(event)
+    if session:
+        yield session

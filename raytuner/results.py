@@ -1,0 +1,246 @@
+"""A study's outcome as tables: trials, scores per question, the best, and how sure that is."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytuner.component import ConfigError
+from raytuner.journal import read
+from raytuner.record import Record
+from raytuner.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Interval(NamedTuple):
+    """An estimate with its two-sided 95 % confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def mean_interval(values: NDArray[np.float64]) -> Interval:
+    """Estimate a mean over questions with a Student t interval.
+
+    Args:
+        values: one number per question, without NaN; shape [questions].
+
+    The standard error never falls below 1 / (4 n): n equal answers are not proof of a
+    variance of zero.
+    """
+    n = len(values)
+    mean = float(values.mean())
+    if n < 2:
+        return Interval(mean, -math.inf, math.inf)
+    from scipy.special import stdtrit
+
+    error = max(float(values.std(ddof=1)) / math.sqrt(n), 1 / (4 * n))
+    half = float(stdtrit(n - 1, 0.975)) * error
+    return Interval(mean, mean - half, mean + half)
+
+
+class Results:
+    """What a study has found, while it runs or after.
+
+    Args:
+        record: trials read from the journal.
+        metric: what was optimised.
+        maximise: whether more of it is better.
+        parameters: names of the tuned parameters.
+        name: name of the study.
+        folder: its run folder, or None.
+        stop_reason: why the last session ended early, or None.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        *,
+        metric: str | None,
+        maximise: bool = True,
+        parameters: Sequence[str] = (),
+        name: str = "study",
+        folder: Path | None = None,
+        stop_reason: str | None = None,
+    ) -> None:
+        self.record = record
+        self.metric = metric
+        self.maximise = maximise
+        self.parameters = tuple(parameters)
+        self.name = name
+        self.folder = folder
+        self.stop_reason = stop_reason
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Read a run folder, also while a driver writes it.
+
+        Raises:
+            ConfigError: no journal there, or a damaged one.
+        """
+        folder = Path(folder)
+        events, _ = read(folder / "journal.jsonl")
+        opened = [event for event in events if event["event"] == "opened"]
+        if not opened:
+            raise ConfigError(f"{folder}: no run here (journal.jsonl is missing or empty)")
+        last = opened[-1]
+        record = Record(last["study"], last["scope"], last["units"], events)
+        reason = events[-1].get("reason") if events[-1]["event"] == "closed" else None
+        return cls(
+            record,
+            metric=last["metric"] or _first_metric(record),
+            maximise=last["maximise"],
+            parameters=last["parameters"],
+            name=last["name"],
+            folder=folder,
+            stop_reason=reason,
+        )
+
+    # ---- trials
+
+    @cached_property
+    def ranked(self) -> list[Trial]:
+        """All trials: complete ones best first (ties by key), then the others by number."""
+        complete = [trial for trial in self.record.current if self.score(trial) is not None]
+        sign = -1.0 if self.maximise else 1.0
+        complete.sort(key=lambda trial: (sign * (self.score(trial) or 0.0), trial.key))
+        rest = [trial for trial in self.record.current if self.score(trial) is None]
+        return complete + rest
+
+    def score(self, trial: Trial) -> float | None:
+        """Give a trial's mean metric; None while a unit is missing, so no failure is a gain."""
+        return trial.mean(self.metric) if self.metric else None
+
+    @property
+    def best(self) -> Trial | None:
+        """The complete trial with the best mean, or None. A lead, not a proof."""
+        first = self.ranked[0] if self.ranked else None
+        return first if first is not None and self.score(first) is not None else None
+
+    @property
+    def baseline(self) -> Trial | None:
+        """Trial 0: the configuration as it stood."""
+        return next((trial for trial in self.record.current if trial.baseline), None)
+
+    @property
+    def failed(self) -> list[Trial]:
+        """Trials that ended without all their scores."""
+        return [trial for trial in self.record.current if trial.status == "failed"]
+
+    def difference(self, a: Trial, b: Trial) -> Interval | None:
+        """Estimate how much better `a` is than `b`, paired over the questions both answered."""
+        if self.metric is None:
+            return None
+        values = a.values(self.metric) - b.values(self.metric)
+        values = values[~np.isnan(values)]
+        if not len(values):
+            return None
+        return mean_interval(values if self.maximise else -values)
+
+    def contenders(self) -> list[Trial]:
+        """List the trials that the questions asked cannot tell apart from the best one."""
+        best = self.best
+        if best is None:
+            return []
+        others = [t for t in self.ranked if t is not best and self.score(t) is not None]
+        return [t for t in others if (d := self.difference(best, t)) is None or d.low <= 0]
+
+    # ---- tables
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial, best first: parameters, means, interval, work, how it ended."""
+        import pandas as pd
+
+        return pd.DataFrame([self._row(trial) for trial in self.ranked])
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """Long form, one row per trial, unit and metric: columns trial, unit, metric, score."""
+        import pandas as pd
+
+        frames = []
+        for trial in self.record.current:
+            table = pd.DataFrame(trial.table, columns=list(trial.metrics))
+            if table.empty:
+                continue
+            table.insert(0, "unit", list(trial.units))
+            long = table.melt("unit", var_name="metric", value_name="score").dropna()
+            long.insert(0, "trial", trial.number)
+            frames.append(long)
+        columns = ["trial", "unit", "metric", "score"]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    def _row(self, trial: Trial) -> dict[str, Any]:
+        row: dict[str, Any] = {"trial": trial.number, "status": trial.status}
+        row.update({name: trial.params.get(name) for name in self.parameters})
+        for metric in self._metrics:
+            row[metric] = trial.mean(metric)
+        values = trial.values(self.metric) if self.metric else np.empty(0)
+        values = values[~np.isnan(values)]
+        interval = mean_interval(values) if len(values) and not trial.missing() else None
+        row["low"], row["high"] = (interval.low, interval.high) if interval else (None, None)
+        row["answered"] = len(trial.units) - len(trial.missing())
+        row["baseline"] = trial.baseline
+        row["seconds"] = round(trial.seconds, 3)
+        row["usd"] = trial.cost.usd
+        row["failure"] = f"{trial.failure.kind}: {trial.failure.message}" if trial.failure else None
+        row["key"] = trial.key
+        return row
+
+    @property
+    def _metrics(self) -> list[str]:
+        names = dict.fromkeys(m for trial in self.record.current for m in trial.metrics)
+        return sorted(names, key=lambda name: name != self.metric)
+
+    def save(self) -> None:
+        """Write `trials.parquet` and `scores.parquet` into the run folder."""
+        if self.folder is None:
+            return
+        for name, table in (("trials", self.trials), ("scores", self.scores)):
+            partial = self.folder / f".{name}.parquet.partial"
+            parquet_ready(table).to_parquet(partial, index=False)
+            partial.replace(self.folder / f"{name}.parquet")
+
+    def totals(self) -> dict[str, int]:
+        """Sum the work counters of all trials (texts embedded, artifacts built, ...)."""
+        totals: dict[str, int] = {}
+        for trial in self.record.current:
+            for name, amount in trial.counts.items():
+                totals[name] = totals.get(name, 0) + amount
+        return dict(sorted(totals.items()))
+
+    def stage_seconds(self) -> dict[str, float]:
+        """Sum the time of every stage over all trials."""
+        totals: dict[str, float] = {}
+        for trial in self.record.current:
+            for name, seconds in trial.stages.items():
+                totals[name] = totals.get(name, 0.0) + seconds
+        return dict(sorted(totals.items(), key=lambda item: -item[1]))
+
+    def _repr_html_(self) -> str:
+        return str(self.trials.drop(columns=["key"], errors="ignore").to_html(escape=True))
+
+
+def parquet_ready(table: pd.DataFrame) -> pd.DataFrame:
+    """Spell mixed-type parameter columns as JSON; Arrow wants one type a column."""
+    ready = table.copy()
+    for name in ready.columns:
+        kinds = {type(value) for value in ready[name] if value is not None and value == value}  # noqa: PLR0124
+        if len(kinds) > 1 or tuple in kinds or list in kinds:
+            ready[name] = [json.dumps(value) for value in ready[name]]
+    return ready
+
+
+def _first_metric(record: Record) -> str | None:
+    return next((t.metrics[0] for t in record.current if t.metrics), None)

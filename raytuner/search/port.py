@@ -1,0 +1,76 @@
+"""The port between the tuner and whatever proposes parameters.
+
+A `Search` is configuration; `start` gives a `Proposer`, which lives in the driver only, is
+asked and told by one thread, and never sees trials, journals or workers.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Protocol
+
+from raytuner.component import Component, RaytunerError
+from raytuner.objective import Params, Value
+from raytuner.space import Space
+
+
+class Exhausted(RaytunerError):  # noqa: N818 - an end, not a mistake
+    """Raised by `Proposer.ask`: nothing will ever be proposed again."""
+
+
+class Proposer(Protocol):
+    """Proposes parameters, and may learn from what became of them.
+
+    Nothing has to be saved: to resume, the driver starts the search again with the same seed,
+    asks from the beginning, and answers what it has on record. A proposer that learns may be
+    told on-record results first instead.
+    """
+
+    def ask(self) -> dict[str, Value] | None:
+        """Propose a point, as `Space.active` would give it.
+
+        Returns:
+            A point of the space that satisfies its constraints; None if there is nothing to
+            propose until more results are told.
+
+        Raises:
+            Exhausted: when there will never be another.
+        """
+
+    def tell(
+        self,
+        params: Params,
+        score: float | None,
+        *,
+        units: int | None = None,
+        ended: bool = True,
+    ) -> None:
+        """Report what became of a point, in whatever order points end.
+
+        Points may come that were never asked for (the baseline, earlier sessions) and points
+        may come more than once; an unhelpful report is ignored, never an error.
+
+        Args:
+            params: the point.
+            score: finite, higher is better whatever the metric; None if the trial failed.
+            units: how many units the score rests on, for searches that model fidelity;
+                None for all of them.
+            ended: False while the trial goes on and may be reported again.
+        """
+
+
+class Search(Component):
+    """A way to choose what to try next."""
+
+    @abstractmethod
+    def start(self, space: Space, seed: int) -> Proposer:
+        """Begin; equal arguments and equal reports give equal proposals.
+
+        Raises:
+            ConfigError: if this search cannot work on this space.
+        """
+
+    def total(self, space: Space) -> int | None:
+        """Count the proposals it will make; None if it has no end of its own, or not known."""
+        del space
+        return None

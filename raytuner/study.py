@@ -1,0 +1,203 @@
+"""The document that says what to tune, over which space, how, and when to stop."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from raytuner.budget import Budget
+from raytuner.component import ConfigError, digest, import_plugins, nearest
+from raytuner.document import located, read_yaml
+from raytuner.function import FunctionObjective
+from raytuner.objective import Objective
+from raytuner.search import Grid, Search
+from raytuner.space import Space
+from raytuner.worker import Patience
+
+BackendName = Literal["inprocess", "threads", "processes", "async"]
+
+
+class Retry(BaseModel):
+    """How to treat failures that may go away (rate limits, timeouts, lost workers)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    times: int = Field(default=2, ge=0, le=100, description="retries after the first attempt")
+    wait: float = Field(default=1.0, ge=0, description="seconds before the first, then doubled")
+
+    def patience(self) -> Patience:
+        """Give it in the worker's terms."""
+        return Patience(self.times, self.wait)
+
+
+class Study(BaseModel):
+    """What to tune. From YAML through `load_study`, or written in Python.
+
+    In Python, `objective` may also be an `Objective` or any callable that takes a dict of
+    parameters and returns a number, a dict of numbers, or an object with `score`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    version: Literal[1] = Field(default=1, description="version of this format")
+    name: str = Field(
+        default="study",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="names the run folder: letters, digits, `.`, `_`, `-`",
+    )
+    objective: Any = Field(
+        description="`kind` (rag, or module:name of your own) and what that kind needs"
+    )
+    space: dict[str, Any] = Field(description="dotted parameter names and their domains")
+    constraints: tuple[str, ...] = Field(
+        default=(), description="comparisons that every point must satisfy"
+    )
+    metric: str | None = Field(
+        default=None, description="the metric to optimise; default: the objective's first"
+    )
+    search: Search = Field(default_factory=Grid, description="how points are chosen")
+    budget: Budget = Field(default_factory=Budget, description="when to stop")
+    backend: BackendName = Field(default="inprocess", description="where trials run")
+    workers: int = Field(default=1, ge=1, le=1024, description="trials at the same time")
+    seed: int = Field(default=0, ge=0, description="seed of every random choice")
+    baseline: bool = Field(
+        default=True, description="evaluate the configuration as it stands as trial 0"
+    )
+    retry: Retry = Field(default_factory=Retry)
+    plugins: tuple[str, ...] = Field(
+        default=(), description="modules that register your own components"
+    )
+    run_dir: str = Field(default="runs", description="folder of run folders")
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _search(cls, value: Any) -> Any:
+        return Search.model_validate(value) if not isinstance(value, Search) else value
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Validate a mapping.
+
+        Raises:
+            ConfigError: naming the first wrong field, its value and what would be right.
+        """
+        for name in data:
+            if name not in cls.model_fields:
+                known = list(cls.model_fields)
+                raise ConfigError(
+                    f"{name}: no such field; a study has: {', '.join(known)}."
+                    f"{nearest(name, known)}",
+                    (name,),
+                )
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ConfigError.of(error) from error
+
+    def folder(self, root: Path) -> Path:
+        """Give the run folder of this study."""
+        return root / self.run_dir / self.name
+
+    def parsed_space(self) -> Space:
+        """Validate the space.
+
+        Raises:
+            ConfigError: naming parameter and value.
+        """
+        return Space.parse(self.space, self.constraints)
+
+    def build_objective(self, root: Path) -> Objective:
+        """Make the objective.
+
+        Raises:
+            ConfigError: unknown kind, or whatever the kind finds wrong.
+        """
+        if isinstance(self.objective, Objective):
+            return self.objective
+        if callable(self.objective):
+            return FunctionObjective(self.objective)
+        if isinstance(self.objective, str):
+            return _objective(self.objective, {}, root, self.seed)
+        if not isinstance(self.objective, Mapping) or "kind" not in self.objective:
+            raise ConfigError(
+                "objective: give a `kind` (for example `kind: rag`) and its settings",
+                ("objective",),
+            )
+        args = {name: value for name, value in self.objective.items() if name != "kind"}
+        return _objective(str(self.objective["kind"]), args, root, self.seed)
+
+    def identity(self, objective: Objective) -> str:
+        """Digest what decides which trials are this study's own."""
+        space = [[name, _plain(domain)] for name, domain in self.space.items()]
+        return digest(objective.scope(), space, list(self.constraints), self.search, self.seed)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def objectives() -> dict[str, importlib.metadata.EntryPoint]:
+    """List installed objectives by short name (entry points `raytuner.objectives`)."""
+    return {e.name: e for e in importlib.metadata.entry_points(group="raytuner.objectives")}
+
+
+def _objective(kind: str, args: Mapping[str, Any], root: Path, seed: int) -> Objective:
+    target = _target(kind)
+    if inspect.isclass(target) and issubclass(target, Objective):
+        try:
+            return target.build(args, root=root, seed=seed)
+        except ConfigError as error:
+            if error.field:
+                field = ("objective", *error.field)
+                raise ConfigError(f"objective.{error.message}", field) from error
+            raise
+    if isinstance(target, Objective):
+        return target
+    if callable(target):
+        return FunctionObjective(target, args)
+    raise ConfigError(f"objective.kind: {kind} is neither an Objective nor callable", _KIND)
+
+
+_KIND = ("objective", "kind")
+
+
+def _target(kind: str) -> Any:
+    known = objectives()
+    if kind in known:
+        return known[kind].load()
+    if ":" not in kind:
+        raise ConfigError(
+            f"objective.kind: no objective called {kind!r}; known: {', '.join(sorted(known))}, "
+            f"or name your own as module:function.{nearest(kind, known)}",
+            _KIND,
+        )
+    module, _, name = kind.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"objective.kind: {kind} cannot be imported: {error}", _KIND) from error
+
+
+def load_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:
+    """Read a study from YAML 1.2.
+
+    Args:
+        path: the file.
+        overrides: top-level fields that replace the file's.
+
+    Raises:
+        ConfigError: one sentence with file, line, field, value and what would be right.
+    """
+    path = Path(path)
+    document = read_yaml(path)
+    plugins = document.data.get("plugins", [])
+    with located(document):
+        if isinstance(plugins, Sequence) and not isinstance(plugins, str):
+            import_plugins([str(module) for module in plugins])
+        return Study.parse({**document.data, **(overrides or {})})

@@ -1,0 +1,84 @@
+"""What is known of one configuration: its parameters, its scores per unit, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytuner.objective import Cost, Failure, Params, UnitScore
+
+Status = Literal["running", "complete", "stopped", "failed"]
+
+
+@dataclass
+class Trial:
+    """The record of one configuration, rebuilt from the journal.
+
+    Scores are kept as one float64 table [units, metrics] so that thousands of trials stay
+    small; NaN means "not scored", never a score.
+    """
+
+    key: str
+    params: Params
+    units: Sequence[str]
+    number: int = -1
+    baseline: bool = False
+    status: Status = "running"
+    metrics: tuple[str, ...] = ()
+    table: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    seconds: float = 0.0
+    cost: Cost = field(default_factory=Cost)
+    failure: Failure | None = None
+    failures: dict[str, Failure] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def record(self, scores: Iterable[UnitScore], positions: Mapping[str, int]) -> None:
+        """Add unit scores. A score is never replaced by a failure or by another score."""
+        for score in scores:
+            self.cost = self.cost.plus(score.cost)
+            self.seconds += score.seconds
+            row = positions.get(score.unit)
+            if row is None or self._scored(row):
+                continue
+            if score.failure is not None:
+                self.failures[score.unit] = score.failure
+                continue
+            self.failures.pop(score.unit, None)
+            self._columns(score.scores)
+            self.table[row] = [score.scores.get(metric, np.nan) for metric in self.metrics]
+            if score.notes:
+                self.notes[score.unit] = score.notes
+
+    def missing(self) -> list[str]:
+        """List the units without a score, in evaluation order."""
+        return [unit for row, unit in enumerate(self.units) if not self._scored(row)]
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """Give one metric per unit, NaN where missing; shape [units]."""
+        if metric not in self.metrics:
+            return np.full(len(self.units), np.nan)
+        return self.table[:, self.metrics.index(metric)]
+
+    def mean(self, metric: str) -> float | None:
+        """Average a metric over the units it is defined for; None unless every unit is scored."""
+        if self.missing():
+            return None
+        values = self.values(metric)
+        defined = values[~np.isnan(values)]
+        return float(defined.mean()) if len(defined) else None
+
+    def _scored(self, row: int) -> bool:
+        return row < len(self.table) and not bool(np.isnan(self.table[row]).all())
+
+    def _columns(self, scores: Mapping[str, float]) -> None:
+        new = [metric for metric in scores if metric not in self.metrics]
+        if new or not len(self.table):
+            grown = np.full((len(self.units), len(self.metrics) + len(new)), np.nan)
+            grown[:, : len(self.metrics)] = self.table if len(self.table) else np.nan
+            self.metrics, self.table = (*self.metrics, *new), grown
