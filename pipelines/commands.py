@@ -171,7 +171,8 @@ def _print_table(opened: Cache, rows: list[Usage]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(str(opened.root)), title_justify="left", box=None, pad_edge=False)
+    click.echo(f"Cache in {opened.root}")
+    table = Table(box=None, pad_edge=False)
     table.add_column("what")
     table.add_column("name", overflow="fold")
     table.add_column("entries", justify="right")

@@ -35,7 +35,7 @@ class Lexical(Reranker, kind="lexical"):
     """
 
     proximity: float = Field(
-        default=0.3, ge=0, le=1, description="share of neighbouring words found near each other"
+        default=0.2, ge=0, le=1, description="share of neighbouring words found near each other"
     )
     window: int = Field(
         default=3, ge=1, le=100, description="how many words apart still counts as near"

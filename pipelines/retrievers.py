@@ -184,7 +184,7 @@ class Mmr(Retriever, kind="mmr"):
         default_factory=Dense, description="where the candidates come from; their scores are unused"
     )
     diversity: float = Field(
-        default=0.3, ge=0, le=1, description="0 ranks by relevance alone, 1 by novelty alone"
+        default=0.1, ge=0, le=1, description="0 ranks by relevance alone, 1 by novelty alone"
     )
     pool: int = Field(
         default=50, ge=1, le=10_000, description="candidates; the ranking holds no others"

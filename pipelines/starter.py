@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from pipelines.readers import READERS
+from pipelines.records import table_header
 from raytuner.component import ConfigError
 
 _STUDY_NAME = "study.yaml"
@@ -147,7 +148,7 @@ def _has_questions(path: Path) -> bool:
         with path.open(encoding="utf-8-sig") as lines:
             first = next((line for line in lines if line.strip()), "")
         if path.suffix == ".csv":
-            return "question" in [cell.strip().strip('"').lower() for cell in first.split(",")]
+            return "question" in table_header(first)
         record = json.loads(first)
     except (OSError, ValueError):
         return False

@@ -35,7 +35,7 @@ def walk(
     The last name varies fastest. A constraint cuts as soon as all its parameters are set.
 
     Args:
-        plan: the space.
+        plan: resolves conditions and constraints.
         names: in the plan's order, with everything that their conditions name.
         values: gives the values to take of a parameter.
         visits: how many partial points may be looked at.
@@ -46,13 +46,12 @@ def walk(
     if not names:
         yield {}
         return
-    checks = _checks(plan, names)
     point: Point = {}
 
     def choices(name: str) -> Iterator[tuple[Value, ...]]:
         return ((value,) for value in values(name)) if plan.active(name, point) else iter([()])
 
-    stack = [choices(names[0])]
+    checks, stack = _checks(plan, names), [choices(names[0])]
     while stack:
         depth = len(stack) - 1
         point.pop(names[depth], None)
@@ -63,12 +62,11 @@ def walk(
         if visits is not None and (visits := visits - 1) < 0:
             raise TooManyError("too many points to look at")
         point.update((names[depth], value) for value in choice)
-        if not all(one.holds(point) for one in checks[depth]):
-            continue
-        if depth + 1 < len(names):
-            stack.append(choices(names[depth + 1]))
-        else:
-            yield plan.declared(point)
+        if all(one.holds(point) for one in checks[depth]):
+            if depth + 1 == len(names):
+                yield plan.declared(point)
+            else:
+                stack.append(choices(names[depth + 1]))
 
 
 def _checks(plan: Plan, names: Sequence[str]) -> list[list[Constraint]]:

@@ -80,6 +80,8 @@ class Record:
         scope: trials of other scopes are ignored.
         units: unit ids in evaluation order.
         events: the journal so far.
+
+    `work` and `stages` (seconds) sum up the latest session alone.
     """
 
     def __init__(
@@ -94,7 +96,10 @@ class Record:
         self.sessions = 0
         self._positions = {unit: row for row, unit in enumerate(self.units)}
         self._numbers: dict[str, int] = {}
+        self.work: dict[str, int] = {}
+        self.stages: dict[str, float] = {}
         for session in _sessions(events):
+            self.work, self.stages = {}, {}
             self._replay(session)
 
     @property
@@ -125,8 +130,10 @@ class Record:
         trial.failure = None if trial.status == "complete" else outcome.failure
         for name, amount in outcome.counts.items():
             trial.counts[name] = trial.counts.get(name, 0) + amount
+            self.work[name] = self.work.get(name, 0) + amount
         for name, seconds in outcome.stages.items():
             trial.stages[name] = trial.stages.get(name, 0.0) + seconds
+            self.stages[name] = self.stages.get(name, 0.0) + seconds
 
     def _replay(self, session: Sequence[Event]) -> None:
         opened = session[0]

@@ -212,21 +212,24 @@ class Results:
             parquet_ready(table).to_parquet(partial, index=False)
             partial.replace(self.folder / f"{name}.parquet")
 
-    def totals(self) -> dict[str, int]:
-        """Sum the work counters of all trials (texts embedded, artifacts built, ...)."""
+    @property
+    def work(self) -> dict[str, int]:
+        """Work counters of the latest session (texts embedded, artifacts built, ...)."""
+        return dict(sorted(self.record.work.items()))
+
+    @property
+    def total_work(self) -> dict[str, int]:
+        """Work counters of all sessions together."""
         totals: dict[str, int] = {}
         for trial in self.record.current:
             for name, amount in trial.counts.items():
                 totals[name] = totals.get(name, 0) + amount
         return dict(sorted(totals.items()))
 
+    @property
     def stage_seconds(self) -> dict[str, float]:
-        """Sum the time of every stage over all trials."""
-        totals: dict[str, float] = {}
-        for trial in self.record.current:
-            for name, seconds in trial.stages.items():
-                totals[name] = totals.get(name, 0.0) + seconds
-        return dict(sorted(totals.items(), key=lambda item: -item[1]))
+        """Seconds spent in every stage of the latest session, most first."""
+        return dict(sorted(self.record.stages.items(), key=lambda item: -item[1]))
 
     def _repr_html_(self) -> str:
         return str(self.trials.drop(columns=["key"], errors="ignore").to_html(escape=True))

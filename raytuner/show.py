@@ -107,8 +107,9 @@ def as_plain(results: Results) -> dict[str, Any]:
         "gain over baseline": gain._asdict() if gain else None,
         "indistinguishable from best": [t.number for t in results.contenders()],
         "stopped": results.stop_reason,
-        "work": results.totals(),
-        "stage seconds": results.stage_seconds(),
+        "work": results.work,
+        "work of all sessions": results.total_work,
+        "stage seconds": results.stage_seconds,
         "run folder": str(results.folder) if results.folder else None,
         "trials": table,
     }
@@ -189,18 +190,21 @@ def _spelled(trial: Trial) -> str:
 
 
 def _work(results: Results) -> list[str]:
-    totals = results.totals()
+    """Say what this session did, and what the model never saw in any."""
     said = []
-    if totals:
-        said.append("Work done: " + ", ".join(f"{n} {k}" for k, n in totals.items()))
-    stages = results.stage_seconds()
-    if stages:
+    done = results.work
+    if done:
+        said.append("Work done: " + ", ".join(f"{n:,} {k}" for k, n in done.items()))
+        stages = results.stage_seconds
         said.append("Seconds in: " + ", ".join(f"{k} {s:.1f}" for k, s in stages.items()))
-    cut = totals.get("texts cut at the model's limit")
+    elif results.total_work:
+        said.append("Work done: none, everything was on record")
+    cut = results.total_work.get("texts cut at the model's limit")
     if cut:
+        tokens = results.total_work.get("tokens never seen by the model", 0)
         said.append(
-            f"Note: {cut} chunk texts were longer than the embedding model reads; "
-            f"{totals.get('tokens never seen by the model', 0)} tokens went unseen"
+            f"Note: {cut:,} chunk texts were longer than the embedding model reads; "
+            f"{tokens:,} tokens went unseen"
         )
     return said
 

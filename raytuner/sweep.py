@@ -277,6 +277,7 @@ class Sweep:
     def session(self, facts: Mapping[str, Any]) -> Iterator[None]:
         """Frame the session in the journal, whatever ends it."""
         self._journal.append({"event": "opened", **facts})
+        self.record.work, self.record.stages = {}, {}
         try:
             yield
         finally:

@@ -91,7 +91,7 @@ class VectorTable:
 
     def _select(self, path: Path, keys: list[bytes]) -> dict[bytes, StoredVector]:
         found: dict[bytes, StoredVector] = {}
-        damaged: list[tuple[bytes, bytes]] = []
+        damaged: list[tuple[bytes]] = []
         keys.sort()  # neighbours in the index: half the time for 100 000 keys
         with self._connected(path) as connection:
             for start in range(0, len(keys), _PER_QUERY):
@@ -102,11 +102,11 @@ class VectorTable:
                     if _intact(key, raw, cut, check):
                         found[key] = StoredVector(raw, cut)
                     else:
-                        damaged.append((key, raw))
+                        damaged.append((key,))
             if damaged:
                 _log.warning("%d damaged vectors in %s are embedded again", len(damaged), path.name)
                 with contextlib.suppress(sqlite3.OperationalError), _transaction(connection):
-                    connection.executemany("DELETE FROM vectors WHERE k = ? AND e = ?", damaged)
+                    connection.executemany("DELETE FROM vectors WHERE k = ?", damaged)
         return found
 
     def _insert(self, path: Path, rows: Mapping[bytes, StoredVector]) -> None:
@@ -209,6 +209,7 @@ def empty_table(path: Path) -> None:
         sqlite3.Error: if the file cannot be written or is no vector table.
     """
     with _open(path) as connection:
+        connection.execute("PRAGMA busy_timeout = 1000")  # a reader that stays delays the rest
         with _transaction(connection):
             connection.execute("DELETE FROM vectors")
         connection.execute("VACUUM")

@@ -1,9 +1,10 @@
-"""Demo corpora with golden questions that need no download: what `raytuner init --demo` runs on."""
+"""Demo corpora with golden questions: real documents that are there without any download."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from pipelines.samples import python_api, questions
 from pipelines.types import Corpus, Question
 from raytuner.component import ConfigError, nearest
 
@@ -28,8 +29,6 @@ def load(name: str, root: Path | None = None) -> tuple[Corpus, tuple[Question, .
         raise ConfigError(
             f"there is no sample {name!r}; known: {', '.join(names())}.{nearest(name, names())}"
         )
-    from pipelines.samples import python_api, questions
-
     corpus, sections = python_api.read()
     folder = Path(__file__).parent if root is None else Path(root)
     return corpus, questions.read(folder, corpus, sections)

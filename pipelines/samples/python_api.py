@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pipelines.types import Corpus, Document
@@ -107,7 +109,7 @@ def pages() -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def read() -> tuple[Corpus, dict[str, Section]]:
+def read() -> tuple[Corpus, Mapping[str, Section]]:
     """Build the corpus, and say where each object's section lies in it.
 
     Every section is a header line with the qualified name, a rule, and the docstring without
@@ -125,13 +127,14 @@ def read() -> tuple[Corpus, dict[str, Section]]:
             sections[name] = Section(doc, start, len(text))
             text += "\n\n"
         documents.append(Document(page, text.rstrip("\n") + "\n"))
-    return Corpus(tuple(documents)), sections
+    return Corpus(tuple(documents)), MappingProxyType(sections)
 
 
 def versions(name: str) -> str:
     """Say which version of an object's package is installed and which was written for."""
-    package = name.split(".")[0]
-    return f"{package} {version(package)} is installed, the sample is for {WRITTEN_FOR[package]}"
+    package = name.split(".", maxsplit=1)[0]
+    made = WRITTEN_FOR[package]
+    return f"{package} {version(package)} is installed, the sample is for {package} {made}"
 
 
 def _described(name: str) -> str:
@@ -150,11 +153,8 @@ def _described(name: str) -> str:
 
 
 def _resolved(name: str) -> object:
-    import numpy
-    import pandas
-
     package, path = name.split(".", 1)
-    return attrgetter(path)({"numpy": numpy, "pandas": pandas}[package])
+    return attrgetter(path)(import_module(package))
 
 
 def _kept(docstring: str) -> Iterator[str]:

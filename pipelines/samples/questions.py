@@ -40,9 +40,7 @@ class Entry(BaseModel):
     tags: tuple[str, ...] = ()
 
 
-def read(
-    folder: Path, corpus: Corpus, sections: Mapping[str, Section]
-) -> tuple[Question, ...]:
+def read(folder: Path, corpus: Corpus, sections: Mapping[str, Section]) -> tuple[Question, ...]:
     """Read `questions-*.jsonl` of a folder, in the order of their names and lines.
 
     Raises:
@@ -87,8 +85,7 @@ def _question(
 def _span(where: str, place: Place, corpus: Corpus, sections: Mapping[str, Section]) -> Span:
     if place.object not in sections:
         raise ConfigError(
-            f"{where}: the corpus has no section {place.object!r}."
-            f"{nearest(place.object, sections)}"
+            f"{where}: the corpus has no section {place.object!r}.{nearest(place.object, sections)}"
         )
     doc, start, end = sections[place.object]
     text = corpus.documents[doc].text

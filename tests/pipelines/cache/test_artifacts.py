@@ -328,8 +328,7 @@ def test_files_that_cannot_be_opened_are_left_alone(root, caplog):
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
         with contextlib.suppress(OSError):
-            for _ in range(64):
-                opened.append(os.open(os.devnull, os.O_RDONLY))
+            opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(64))
         found = cache.arrays("hits", KEY, {}, numbers)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -28,7 +28,7 @@ ARRAYS = hnp.arrays(DTYPES, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0,
 NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(NAMES, ARRAYS, max_size=4).filter(
         lambda arrays: len({name.lower() for name in arrays}) == len(arrays)
@@ -49,7 +49,7 @@ def test_arrays_come_back_equal(arrays, transposed):
             assert not found[name].flags.writeable
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.text(st.characters(codec=None), max_size=20), max_size=5))
 def test_texts_come_back_equal(texts):
     with tempfile.TemporaryDirectory() as folder:

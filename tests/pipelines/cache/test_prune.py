@@ -57,7 +57,7 @@ def test_usage_sums_up_stages_models_and_places(filled, plain):
     assert used["stage", "hits"].bytes == sum(size_of(filled, key) for key in KEYS[1::2])
     assert used["model", "plain"].entries == 2
     assert used["place", "stores"][2:] == (1, 10)
-    assert [row.bytes for row in cache.usage()] == sorted((r.bytes for r in used.values()))[::-1]
+    assert [row.bytes for row in cache.usage()] == sorted(r.bytes for r in used.values())[::-1]
 
 
 def test_nothing_is_there_before_anything_is_stored(root):
@@ -180,7 +180,7 @@ def test_pruning_beside_readers_and_builders_harms_nobody(root, start, finish, c
     readers = [
         start("""
         logging.basicConfig(stream=sys.stdout, format="%(message)s")
-        for turn in range(60):
+        for turn in range(15):
             cache = Cache(root, memory_bytes=0)
             for number in range(5):
                 key = f"{number:032x}"
@@ -200,4 +200,4 @@ def test_pruning_beside_readers_and_builders_harms_nobody(root, start, finish, c
             pruned += cache.prune(max_bytes=0) > 0
     assert finish(*readers) == ["", ""]  # no warning either
     assert caplog.records == []
-    assert pruned > 3
+    assert pruned > 1

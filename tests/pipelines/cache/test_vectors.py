@@ -81,9 +81,9 @@ def test_models_differ(root, plain, shared):
     assert len(list((root / "vectors").glob("*.sqlite"))) == 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
-    st.lists(st.lists(st.text(st.characters(codec=None), max_size=6), max_size=12), max_size=4),
+    st.lists(st.lists(st.text(st.characters(codec=None), max_size=6), max_size=8), max_size=3),
     st.integers(1, 5),
 )
 def test_any_texts_in_any_order(tmp_path_factory, calls, slice_texts):
@@ -229,7 +229,7 @@ ASK = """
 
 
 def test_processes_never_embed_a_text_twice(root, start, finish):
-    spans = [(0, 60), (20, 80), (0, 80), (40, 60)]
+    spans = [(0, 60), (20, 80), (0, 80)]
     asks = [ASK.format(exclusive=True, first=a, last=b) for a, b in spans]
     finish(*[start(ask) for ask in asks])
     asked = (root.parent / "trace").read_text().splitlines()
@@ -237,7 +237,7 @@ def test_processes_never_embed_a_text_twice(root, start, finish):
 
 
 def test_writers_of_a_shared_model_lose_nothing(root, start, finish):
-    spans = [(0, 200), (100, 300), (200, 400), (300, 400)]
+    spans = [(0, 100), (50, 150), (100, 200)]
     scripts = [ASK.format(exclusive=False, first=a, last=b) for a, b in spans]
     printed = finish(*[start(script) for script in scripts])
     rows = {}
@@ -246,7 +246,7 @@ def test_writers_of_a_shared_model_lose_nothing(root, start, finish):
             assert rows.setdefault(number, value) == value
     file = next((root / "vectors").glob("*.sqlite"))
     with sqlite3.connect(file) as connection:
-        assert connection.execute("SELECT count(*) FROM vectors").fetchone() == (400,)
+        assert connection.execute("SELECT count(*) FROM vectors").fetchone() == (200,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
 

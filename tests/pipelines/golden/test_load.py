@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.documents import load_documents
 from pipelines.golden import FORMATS, load_golden
-from pipelines.types import Corpus, Document
+from pipelines.types import Corpus, Document, Span
 from raytuner.component import ConfigError
 
 CORPUS = Corpus((Document("a.txt", "Alpha."),))
@@ -100,7 +100,15 @@ def test_a_real_set_means_the_same_in_every_format(tmp_path: Path) -> None:
     (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, lines)))
     frame = pd.DataFrame(rows, columns=["question", "references", "corpus_id"])
     frame.to_csv(tmp_path / "q.csv", index=False)
-    expected = [question.evidence for question in golden.questions]
-    for name in ("q.jsonl", "q.csv"):
-        _, same = load_golden(name, corpus, tmp_path)
-        assert [question.evidence for question in same.questions] == expected
+    exact = [question.evidence for question in golden.questions]
+    _, from_table = load_golden("q.csv", corpus, tmp_path)
+    assert [question.evidence for question in from_table.questions] == exact
+    _, from_quotes = load_golden("q.jsonl", corpus, tmp_path)
+    trimmed = [[trim(group[0], corpus) for group in evidence] for evidence in exact]
+    assert [[group[0] for group in q.evidence] for q in from_quotes.questions] == trimmed
+
+
+def trim(span: Span, corpus: Corpus) -> Span:
+    text = corpus.documents[span.doc].text[span.start : span.end]
+    start = span.start + len(text) - len(text.lstrip())
+    return Span(span.doc, start, start + len(text.strip()))
