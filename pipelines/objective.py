@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipelines.metrics import parse_metric
 from pipelines.pipeline import Pipeline
 from pipelines.roles import CorpusEmbedder, Metric
 from pipelines.types import Question, Response
-from pipelines.workspace import Sources, Workspace
+from pipelines.workspace import Sources, Workspace, check_paths
 from raytuner.component import ConfigError, digest, nearest
 from raytuner.objective import Meter, Objective, Params, Tally, UnitScore, Value
 
@@ -57,6 +58,7 @@ class RagObjective(Objective):
         self.spec = spec
         self.root = root
         self.seed = seed
+        self._load = uuid.uuid4().hex  # another objective reads the files anew
         self.config = RagConfig.parse(spec.pipeline, ("pipeline",))
         self._measures = _metrics(spec.metrics)
         self._check_answers()
@@ -72,10 +74,15 @@ class RagObjective(Objective):
                     f"{nearest(name, known)}",
                     (name,),
                 )
+        if "golden" not in args:
+            raise ConfigError(
+                "golden: it is missing; name the file or folder of questions", ("golden",)
+            )
         try:
             spec = RagSpec.model_validate(args)
         except ValidationError as error:
             raise ConfigError.of(error) from error
+        check_paths(spec, root)
         return cls(spec, root.resolve(), seed)
 
     @staticmethod
@@ -88,7 +95,7 @@ class RagObjective(Objective):
     @property
     def workspace(self) -> Workspace:
         """The data, loaded once per process."""
-        return _workspace(self.spec.model_dump_json(), str(self.root), self.seed)
+        return _workspace(self.spec.model_dump_json(), str(self.root), self.seed, self._load)
 
     # ---- what the tuner asks before it runs anything
 
@@ -271,7 +278,8 @@ def _everything(pipeline: Pipeline, question: Question) -> Response:
 
 
 @lru_cache(maxsize=4)
-def _workspace(spec: str, root: str, seed: int) -> Workspace:
+def _workspace(spec: str, root: str, seed: int, load: str) -> Workspace:
+    del load
     sources = {k: v for k, v in RagSpec.model_validate_json(spec) if k in Sources.model_fields}
     return Workspace(Sources(**sources), Path(root), seed)
 

@@ -23,10 +23,10 @@ _STUDY = Template("""\
 # Check it before any work is done:  raytuner check $study
 # Then run it:                       raytuner run $study
 version: 1
-name: $name                  # names the folder of results: runs/$name
+name: $name  # names the folder of results: runs/$name
 objective:
   kind: rag
-  documents: $documents      # a folder (read recursively), a glob, a file, or a list of them
+  documents: $documents  # a folder (read recursively), a glob, a file, or a list of them
 $golden_comment
   golden: $golden
   metrics: [recall@1000tok, recall, ndcg@10]

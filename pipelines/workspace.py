@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines import samples
 from pipelines.cache import Cache, VectorCache, default_cache_dir
 from pipelines.config import RagConfig
-from pipelines.documents import read_documents
+from pipelines.documents import read_documents, resolve_path
 from pipelines.golden import GoldenSet, load_golden, order_units
 from pipelines.library import CachedLibrary
 from pipelines.roles import Bench, CorpusEmbedder, Embedder
@@ -63,7 +63,7 @@ class Workspace:
     def __init__(self, sources: Sources, root: Path, seed: int) -> None:
         self.root = root
         self.corpus, self.golden, self.warnings = _load(sources, root)
-        folder = root / sources.cache if sources.cache else default_cache_dir()
+        folder = resolve_path(sources.cache, root) if sources.cache else default_cache_dir()
         self.cache = Cache(folder)
         self.vector_cache = VectorCache(folder)
         self.stores = folder / "stores"
@@ -125,6 +125,28 @@ def throwaway_library(corpus: Corpus, config: RagConfig, queries: Sequence[str])
         corpus, config, queries,
         cache=Cache(None), vectors=VectorCache(None), stores=stores, meter=Tally(),
     )  # fmt: skip
+
+
+def check_paths(sources: Sources, root: Path) -> None:
+    """Look whether documents and golden set are there, before anything is read.
+
+    Raises:
+        ConfigError: naming the field, for a path that leads out of `root` or to nothing.
+    """
+    documents = sources.documents or ()
+    golden = sources.golden if isinstance(sources.golden, str) else sources.golden.get("path", "")
+    named = [
+        ("documents", one) for one in ([documents] if isinstance(documents, str) else documents)
+    ]
+    named += [("golden", golden)]
+    named += [("cache", sources.cache)] if sources.cache else []
+    for field, path in named:
+        try:
+            target = root if path.startswith(SAMPLE) else resolve_path(path, root)
+        except ConfigError as error:
+            raise ConfigError(f"{field}: {error}", (field,)) from None
+        if field != "cache" and not set(path) & set("*?[") and not target.exists():
+            raise ConfigError(f"{field}: {path!r} not found: there is no {target}", (field,))
 
 
 def _load(sources: Sources, root: Path) -> tuple[Corpus, GoldenSet, tuple[str, ...]]:

@@ -10,25 +10,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import json
-import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
+import reprlib
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from raytuner.backends.asynchronous import arun
 from raytuner.backends.asynchronous import run_async as drive_async
 from raytuner.backends.inprocess import run_sequential, run_threads
-from raytuner.component import ConfigError, RaytunerError
+from raytuner.budget import Budget
+from raytuner.combinations import Combinations, Names
+from raytuner.component import ConfigError, RaytunerError, digest
 from raytuner.function import UNIT, FunctionObjective
 from raytuner.journal import Journal
-from raytuner.objective import Params, Value
+from raytuner.objective import ObjectiveFailure, Params
 from raytuner.progress import listener_for
 from raytuner.record import Record, opened_facts
-from raytuner.search.port import Exhausted
 from raytuner.sweep import Sweep
 from raytuner.trial import Trial
 
@@ -64,14 +64,16 @@ class TunedResult(BaseModel):
     Attributes:
         run_results: combinations with a score, best first; ties keep the order of the grid.
         best_idx: index of the best one.
-        failed: combinations without a score.
+        failed: combinations without a score, in the order of the grid.
+        tuned: names of the parameters that varied; empty shows all in the dataframe.
+        stop_reason: which limit ended the search early, or None.
     """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     run_results: list[RunResult]
     best_idx: int
     failed: list[FailedRun] = Field(default_factory=list)
+    tuned: tuple[str, ...] = ()
+    stop_reason: str | None = None
 
     @property
     def best_run_result(self) -> RunResult:
@@ -81,105 +83,97 @@ class TunedResult(BaseModel):
             RaytunerError: if no combination gave a score; says why the first one failed.
         """
         if not self.run_results:
-            reason = f": {self.failed[0].message}" if self.failed else ""
+            reason = f"; the first: {self.failed[0].message}" if self.failed else ""
             raise RaytunerError(f"none of {len(self.failed)} combinations gave a score{reason}")
         return self.run_results[self.best_idx]
 
     @property
     def dataframe(self) -> pd.DataFrame:
-        """One row a combination, best first, failures last."""
+        """One row a combination, best first, failures last: tuned parameters, score, failure."""
         import pandas as pd
 
-        rows = [{**run.params, "score": run.score, "failure": None} for run in self.run_results]
+        rows: list[dict[str, Any]] = [
+            {**self._cells(run.params), "score": run.score, "failure": None}
+            for run in self.run_results
+        ]
         rows += [
-            {**run.params, "score": None, "failure": f"{run.kind}: {run.message}"}
+            {**self._cells(run.params), "score": None, "failure": f"{run.kind}: {run.message}"}
             for run in self.failed
         ]
-        return pd.DataFrame([{k: v for k, v in row.items() if _cell(v)} for row in rows])
+        columns = {column: None for row in rows for column in row}
+        table = {name: pd.Series([row.get(name) for row in rows]) for name in columns}
+        return pd.DataFrame(table)
+
+    def _cells(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        names = [name for name in self.tuned or params if name in params]
+        return {name: _cell(params[name]) for name in names}
 
     def _repr_html_(self) -> str:
         return str(self.dataframe.to_html(escape=True))
 
 
-def _cell(value: Any) -> bool:
-    """Keep what reads well in a table; indexes and document lists do not."""
-    return value is None or isinstance(value, bool | int | float | str | tuple)
+def _cell(value: Any) -> Any:
+    """Show an index or a list of documents by its first characters."""
+    plain = value is None or isinstance(value, bool | int | float | str)
+    return value if plain else reprlib.repr(value)
 
 
-class _Combinations:
-    """Every combination of some lists, lazily; the last name varies fastest.
+class _Calls(FunctionObjective):
+    """Calls the function with the values that labels stand for; it gives one score."""
 
-    Values may be any objects. Proposals carry a label for each, so nothing is ever copied.
-    """
-
-    def __init__(self, param_dict: Mapping[str, Sequence[Any]]) -> None:
-        self.values = {name: _labelled(name, values) for name, values in param_dict.items()}
-        self.total = math.prod(len(options) for options in self.values.values())
-        self._points = itertools.product(*(list(options) for options in self.values.values()))
-
-    def ask(self) -> dict[str, Value]:
-        """Give the next combination, by label."""
-        for labels in self._points:
-            return dict(zip(self.values, labels, strict=True))
-        raise Exhausted("every combination has been tried")
-
-    def tell(
-        self, params: Params, score: float | None, *, units: int | None = None, ended: bool = True
+    def __init__(
+        self, function: Any, fixed: Mapping[str, Any], points: Combinations, scope: str
     ) -> None:
-        """Learn nothing: the grid is exhaustive."""
-
-    def active(self, values: Mapping[str, Any]) -> dict[str, Value]:
-        """Take labels as they are."""
-        return dict(values)
-
-
-def _labelled(name: str, values: Sequence[Any]) -> dict[Value, Any]:
-    """Give every distinct value of a list a plain label: itself, if it is plain."""
-    if isinstance(values, str) or not isinstance(values, Sequence | Set | range):
-        raise ConfigError(
-            f"param_dict[{name!r}]: expected a list of values to try, got {values!r}", (name,)
-        )
-    if not len(values):
-        raise ConfigError(f"param_dict[{name!r}]: the list of values is empty", (name,))
-    labels: dict[Value, Any] = {}
-    for number, value in enumerate(values):
-        labels.setdefault(_label(value, number), value)
-    return labels
-
-
-def _label(value: Any, number: int) -> Value:
-    if value is None or isinstance(value, bool | int | float | str):
-        # True == 1 == 1.0 as dict keys, yet they are different settings
-        return (
-            value if isinstance(value, int | str) and not isinstance(value, bool) else repr(value)
-        )
-    with contextlib.suppress(TypeError, ValueError):
-        return json.dumps(value, sort_keys=True, allow_nan=False)
-    return f"{type(value).__name__} #{number}"
-
-
-class _Labels(FunctionObjective):
-    """Calls the function with the values that labels stand for."""
-
-    def __init__(self, function: Any, fixed: Mapping[str, Any], points: _Combinations) -> None:
         super().__init__(function, fixed)
         self.points = points
+        self._scope = scope
+
+    def scope(self) -> str:
+        """Identify the function and what is fixed."""
+        return self._scope
 
     def arguments(self, params: Params) -> dict[str, Any]:
         """Give the real arguments of a combination."""
-        real = {name: self.points.values[name][label] for name, label in params.items()}
-        return {**self.fixed, **real}
+        return {**self.fixed, **self.points.arguments(params)}
+
+    def _read(self, given: Any) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+        return super()._read(RunResult(score=_score(given), params={}, metadata=_metadata(given)))
+
+
+def _score(given: Any) -> float:
+    score = given.get("score") if isinstance(given, Mapping) else getattr(given, "score", given)
+    with contextlib.suppress(TypeError, ValueError):
+        if not isinstance(score, str | bytes):
+            return float(score)
+    raise ObjectiveFailure(
+        "objective",
+        f"the function gave {reprlib.repr(given)}; expected a RunResult, a number, or a dict "
+        "with a numeric `score`",
+    )
+
+
+def _metadata(given: Any) -> dict[str, Any]:
+    if isinstance(given, Mapping):
+        return {str(name): value for name, value in given.items() if name != "score"}
+    metadata = getattr(given, "metadata", None)
+    return dict(metadata) if isinstance(metadata, Mapping) else {}
 
 
 class _Tuner(BaseModel):
     """What the tuners share: the space, the fixed parameters, and the journal.
 
     Attributes:
-        param_dict: lists of values to try, by name. Any objects.
+        param_dict: lists of values to try, by name. Any objects. The first name varies fastest.
         fixed_param_dict: parameters passed to every call as they are, never copied.
         show_progress: print progress.
         run_dir: folder that keeps every result, so that another process resumes too. By default
-            results live as long as the tuner.
+            results live as long as the tuner. Values must be plain then, or have a `version`.
+        version: part of what a recorded result belongs to; change it to make results void.
+            In `run_dir`, objects that are not plain values are known by their order and this.
+        budget: when to stop early.
+
+    Raises:
+        ConfigError: naming the argument, its value and what would be right.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -188,77 +182,124 @@ class _Tuner(BaseModel):
     fixed_param_dict: dict[str, Any] = Field(default_factory=dict)
     show_progress: bool = False
     run_dir: str | Path | None = None
-    _memory: Journal | None = PrivateAttr(default=None)
+    version: str = ""
+    budget: Budget = Field(default_factory=Budget)
+    _memory: Journal = PrivateAttr(default_factory=lambda: Journal(None))
     _live: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _names: Names = PrivateAttr(default_factory=Names)
+    _running: Any = PrivateAttr(default_factory=threading.Lock)
+
+    def __init__(self, **arguments: Any) -> None:
+        try:
+            super().__init__(**arguments)
+        except ValidationError as error:
+            raise ConfigError.of(error) from None
+        for name, values in self.param_dict.items():
+            if isinstance(values, Iterator):  # it gives its values once, and `tune` may run twice
+                self.param_dict[name] = list(values)
+        self._calls(None)
+
+    def _calls(self, function: Any) -> _Calls:
+        """Put together what one call of `tune` needs; every value is named, none is copied."""
+        if self.run_dir is None:
+            names = self._names
+            code = names.label(function, "the function")
+        else:
+            names = Names(lasting=not self.version)
+            code = FunctionObjective(function).scope() if function else None
+        points = Combinations(self.param_dict, names)
+        fixed = [
+            [name, names.label(value, f"fixed_param_dict[{name!r}]")]
+            for name, value in sorted(self.fixed_param_dict.items())
+        ]
+        scope = digest("calls", code, [[n, repr(label)] for n, label in fixed], self.version)
+        objective = _Calls(function, self.fixed_param_dict, points, scope)
+        objective.results = self._live
+        return objective
 
     @contextlib.contextmanager
-    def _sweep(self, function: Any) -> Iterator[tuple[Sweep, _Labels]]:
-        points = _Combinations(self.param_dict)
-        objective = _Labels(function, self.fixed_param_dict, points)
-        objective.results = self._live
-        journal = self._journal()
-        try:
-            scope = objective.scope()
+    def _sweep(self, function: Any) -> Iterator[tuple[Sweep, _Calls]]:
+        objective = self._calls(function)
+        points, scope = objective.points, objective.scope()
+        study = digest(scope, [[name, repr(labels)] for name, labels in points.labels.items()])
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._alone())
+            journal = self._journal(stack)
+            record = Record(study, scope, (UNIT,), journal)
+            journal.forget()
+            listener = listener_for(points.total) if self.show_progress else None
+            stack.callback(getattr(listener, "close", lambda: None))
             sweep = Sweep(
                 objective=objective,
                 space=points,
                 proposer=points,
                 journal=journal,
-                record=Record(scope, scope, (UNIT,), journal),
+                record=record,
                 metric=objective.metric,
-                listener=listener_for(points.total) if self.show_progress else None,
+                budget=self.budget,
+                listener=listener,
             )
             facts = opened_facts(
-                scope, scope, (UNIT,), name=type(self).__name__, metric=objective.metric,
-                maximise=True, parameters=list(self.param_dict),
+                study, scope, (UNIT,), name=type(self).__name__, metric=objective.metric,
+                maximise=True, parameters=list(points.labels),
             )  # fmt: skip
-            with sweep.session(facts):
-                yield sweep, objective
+            stack.enter_context(sweep.session(facts))
+            yield sweep, objective
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._running.acquire(blocking=False):
+            raise RaytunerError("this tuner is running already: wait for it, or make another one")
+        try:
+            yield
         finally:
-            if self.run_dir is not None:
-                journal.close()
+            self._running.release()
 
-    def _journal(self) -> Journal:
-        if self.run_dir is not None:
-            return Journal(Path(self.run_dir))
-        if self._memory is None:
-            self._memory = Journal(None)
-        return self._memory
+    def _journal(self, stack: contextlib.ExitStack) -> Journal:
+        if self.run_dir is None:
+            return self._memory
+        return stack.enter_context(contextlib.closing(Journal(Path(self.run_dir))))
 
-    def _tuned(self, sweep: Sweep, objective: _Labels) -> TunedResult:
-        trials = sweep.record.current
-        done = [trial for trial in trials if trial.mean(objective.metric) is not None]
-        done.sort(key=lambda trial: (-(trial.mean(objective.metric) or 0.0), trial.number))
-        failed = [
-            FailedRun(
-                params=objective.arguments(trial.params),
-                kind=trial.failure.kind if trial.failure else "objective",
-                message=trial.failure.message if trial.failure else "it did not end",
-            )
-            for trial in trials
-            if trial.mean(objective.metric) is None
-        ]
-        runs = [self._run(trial, objective) for trial in done]
-        return TunedResult(run_results=runs, best_idx=0, failed=failed)
-
-    def _run(self, trial: Trial, objective: _Labels) -> RunResult:
-        live = objective.results.get(trial.key)
-        metadata = getattr(live, "metadata", None)
-        params = objective.arguments(trial.params)
-        given = getattr(live, "params", None)
-        return RunResult(
-            score=trial.mean(objective.metric) or 0.0,
-            params=dict(given) if isinstance(given, Mapping) else params,
-            metadata=dict(metadata if metadata is not None else trial.notes.get(UNIT, {})),
+    def _tuned(self, sweep: Sweep, objective: _Calls) -> TunedResult:
+        trials = [(trial, trial.mean(objective.metric)) for trial in sweep.record.current]
+        done = [(score, trial) for trial, score in trials if score is not None]
+        done.sort(key=lambda pair: (-pair[0], pair[1].number))
+        return TunedResult(
+            run_results=[_run_result(trial, score, objective) for score, trial in done],
+            best_idx=0,
+            failed=[_failed_run(trial, objective) for trial, score in trials if score is None],
+            tuned=tuple(self.param_dict),
+            stop_reason=sweep.stop_reason,
         )
+
+
+def _run_result(trial: Trial, score: float, objective: _Calls) -> RunResult:
+    live = objective.results.get(trial.key)
+    if isinstance(live, RunResult):
+        return live
+    given = getattr(live, "params", None)
+    return RunResult(
+        score=score,
+        params=dict(given) if isinstance(given, Mapping) else objective.arguments(trial.params),
+        metadata=_metadata(live) if live is not None else dict(trial.notes.get(UNIT, {})),
+    )
+
+
+def _failed_run(trial: Trial, objective: _Calls) -> FailedRun:
+    failure = trial.failure
+    return FailedRun(
+        params=objective.arguments(trial.params),
+        kind=failure.kind if failure else "stopped",
+        message=failure.message if failure else "the search was stopped before it ended",
+    )
 
 
 class ParamTuner(_Tuner):
     """Tries every combination by calling a function.
 
     Attributes:
-        param_fn: takes a dict of parameters; gives a RunResult, a number, or a dict with
-            `score`.
+        param_fn: takes a dict of parameters; gives a RunResult (LlamaIndex's own will do), a
+            number, or a dict with `score`.
         num_workers: calls at the same time, in threads.
     """
 
@@ -268,22 +309,33 @@ class ParamTuner(_Tuner):
     def tune(self) -> TunedResult:
         """Try every combination that has no result yet; failed ones are tried again."""
         with self._sweep(self.param_fn) as (sweep, objective):
-            if self.num_workers == 1:
-                run_sequential(sweep)
-            else:
-                run_threads(sweep, self.num_workers)
+            self._drive(sweep)
             return self._tuned(sweep, objective)
 
     async def atune(self) -> TunedResult:
-        """Do `tune` without blocking the event loop."""
-        return await asyncio.to_thread(self.tune)
+        """Do `tune` without blocking the event loop; cancelled, it ends after the call it is in."""
+        with self._sweep(self.param_fn) as (sweep, objective):
+            driving = asyncio.ensure_future(asyncio.to_thread(self._drive, sweep))
+            try:
+                await asyncio.shield(driving)
+            except asyncio.CancelledError:
+                sweep.cancel("interrupted")
+                await driving
+                raise
+            return self._tuned(sweep, objective)
+
+    def _drive(self, sweep: Sweep) -> None:
+        if self.num_workers == 1:
+            run_sequential(sweep)
+        else:
+            run_threads(sweep, self.num_workers)
 
 
 class AsyncParamTuner(_Tuner):
     """Tries every combination by awaiting an async function.
 
     Attributes:
-        aparam_fn: async; takes a dict of parameters; gives a RunResult, a number, or a dict.
+        aparam_fn: async; takes a dict of parameters; gives what `ParamTuner.param_fn` may give.
         num_workers: calls at the same time.
     """
 

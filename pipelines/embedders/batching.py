@@ -33,6 +33,15 @@ def distinct(texts: Sequence[str]) -> tuple[list[str], IntArray]:
     return list(places), inverse
 
 
+def encodable(text: str) -> str:
+    """Replace lone surrogates, which no tokenizer or server can read, by U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def equal_length_batches(lengths: Sequence[int], budget: int) -> list[IntArray]:
     """Group positions of equal length into batches of at most `budget` tokens, longest first.
 

@@ -104,8 +104,8 @@ def _directions(fitted: Any, dimensions: int, seed: int) -> Any:
     from sklearn.decomposition import TruncatedSVD
 
     count = min(dimensions, *fitted.shape)
-    if fitted.nnz == 0:
-        return np.zeros((fitted.shape[1], 1))
+    if fitted.shape[1] == 1:  # a single term, or none: nothing to decompose
+        return np.ones((1, 1))
     svd = TruncatedSVD(count, random_state=seed).fit(fitted)
     # Directions beyond the rank of the corpus are arbitrary; queries must not project on them.
     real = svd.singular_values_ > 1e-9 * svd.singular_values_[0]

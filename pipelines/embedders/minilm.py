@@ -22,6 +22,7 @@ from pydantic import Field
 from pipelines.embedders.batching import (
     cores,
     distinct,
+    encodable,
     equal_length_batches,
     in_threads,
     windows,
@@ -123,7 +124,9 @@ def word_pieces(texts: Sequence[str], limit: int) -> tuple[list[IntArray], IntAr
     """
     ids: list[IntArray] = []
     cut = np.zeros(len(texts), np.int64)
-    for position, encoding in enumerate(_tokenizer().encode_batch_fast(list(texts))):
+    for position, encoding in enumerate(
+        _tokenizer().encode_batch_fast([encodable(text) for text in texts])
+    ):
         row = np.array(encoding.ids, np.int64)
         if len(row) > limit:
             cut[position] = len(row) - limit

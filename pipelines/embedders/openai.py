@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from pydantic import Field, field_validator
 
-from pipelines.embedders.batching import distinct, in_threads
+from pipelines.embedders.batching import distinct, encodable, in_threads
 from pipelines.embedders.remote import scrubbed, unit_vectors
 from pipelines.roles import Embedded, Embedder
 from pipelines.tokenizers import tokenizer
@@ -91,7 +91,7 @@ class OpenAI(Embedder, kind="openai"):
             ObjectiveFailure: rate_limit, timeout or provider.
         """
         prefix = self.query_prefix if query else self.document_prefix
-        unique, inverse = distinct([prefix + text for text in texts])
+        unique, inverse = distinct([encodable(prefix + text) for text in texts])
         if not unique:
             return Embedded(np.zeros((0, self.dimensions or 0), np.float32), inverse)
         key = self._key()

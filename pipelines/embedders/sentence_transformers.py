@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from pipelines.embedders.batching import distinct, equal_length_batches
+from pipelines.embedders.batching import distinct, encodable, equal_length_batches
 from pipelines.embedders.remote import unit_vectors
 from pipelines.roles import Embedded, Embedder
 from raytuner.component import ConfigError, digest, require
@@ -64,7 +64,7 @@ class SentenceTransformers(Embedder, kind="sentence-transformers"):
             ConfigError: if the model is not to be had.
         """
         prefix = self.query_prefix if query else self.document_prefix
-        unique, inverse = distinct([prefix + text for text in texts])
+        unique, inverse = distinct([encodable(prefix + text) for text in texts])
         if not unique:
             return Embedded(np.zeros((0, 0), np.float32), inverse)
         with meter.stage("embed"):

@@ -231,6 +231,7 @@ def test_a_builder_killed_while_writing_leaves_no_entry(root, start, until):
     assert list((root / "tmp").iterdir()) == []
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forked_children_do_not_wait_for_threads_they_do_not_have(root):
     cache, release, inside = Cache(root), threading.Event(), threading.Event()
 

@@ -17,13 +17,13 @@ FUNCTION_WORDS = frozenset(
     re.findall(
         r"[a-z]+",
         """about above after again against also although always another any anything are because
-    been before being below between both but can cannot could does doing done down during each
-    either else ever every for from had has have having here hers herself himself his how into
-    itself its just many more most much must myself neither never none nor not off once only other others
-    ought our ours out over own same shall she should since some such than that the their theirs
-    them themselves then there these they this those though through thus too under until upon very
-    was were what whatever when where whether which while who whom whose why will with within
-    without would yet you your yours yourself""",
+    been before being below between both but can cannot could does doing done down during
+    each either else ever every for from had has have having here hers herself himself his
+    how into itself its just many more most much must myself neither never none nor not off
+    once only other others ought our ours out over own same shall she should since some such
+    than that the their theirs them themselves then there these they this those though
+    through thus too under until upon very was were what whatever when where whether which
+    while who whom whose why will with within without would yet you your yours yourself""",
     )
 )
 LIBRARY_WORDS = frozenset(["pandas", "numpy", "dataframe", "dataframes", "series", "ndarray"])

@@ -1,0 +1,1 @@
+"""Tests of the embedders, with a loopback server for the remote ones."""
