@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipelines import chunkers, embedders, generators, rerankers, retrievers, stores
-from pipelines.matching import Matcher, WholeChunk
+from pipelines import (  # imported for their kinds, which register by existing
+    chunkers,
+    embedders,
+    generators,  # noqa: F401
+    preprocess,  # noqa: F401
+    rerankers,  # noqa: F401
+    retrievers,
+    stores,
+)
+from pipelines.matching import Matcher, Sentences, WholeChunk
+from pipelines.overrides import blamed, changed, first_name, tree
 from pipelines.roles import Chunker, Embedder, Generator, Preprocessor, Reranker, Retriever, Store
 from raytuner.component import Component, ConfigError, nearest
 from raytuner.objective import Params, Value
@@ -53,60 +62,78 @@ class RagConfig(BaseModel):
     def override(self, params: Params) -> Self:
         """Give the configuration with some parameters changed.
 
-        Where a `kind` changes, explicit fields that both kinds have keep their value.
-        `reranker.kind: null` removes the stage.
+        Where a `kind` changes, explicit fields that both kinds have keep their value. A stage's
+        bare name means its kind: `embedder: lsa` is `embedder.kind: lsa`, and
+        `reranker: null` removes the stage. `preprocess` takes the kinds of its steps; a step
+        that is there already keeps its fields.
 
         Raises:
-            ConfigError: a name the pipeline does not have, or a value it cannot take.
+            ConfigError: a name the pipeline does not have, or a value it cannot take; its field
+                is the parameter to blame.
         """
         stages: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
-        for stage, change in tree(params).items():
-            if stage not in stages:
-                raise ConfigError(
-                    f"{_first(stage, change)}: the pipeline has no stage {stage!r}; it has: "
-                    f"{', '.join(stages)}.{nearest(stage, stages)}",
-                    (_first(stage, change),),
-                )
-            if isinstance(change, Mapping):
-                role = _role(type(self), stage, (stage,))
-                stages[stage] = apply(role, stages[stage], change, (stage,))
-            else:
-                stages[stage] = change
         try:
+            for stage, change in tree(params).items():
+                if stage not in stages:
+                    name = first_name(stage, change)
+                    raise ConfigError(
+                        f"{name}: the pipeline has no stage {stage!r}; it has: "
+                        f"{', '.join(stages)}.{nearest(stage, stages)}",
+                        (stage,),
+                    )
+                stages[stage] = changed(type(self), stage, stages[stage], change, (stage,))
             return type(self).model_validate(stages)
         except ValidationError as error:
-            raise ConfigError.of(error) from error
+            raise blamed(ConfigError.of(error), params) from error
+        except ConfigError as error:
+            raise blamed(error, params) from error
+
+    def values(self, names: Iterable[str]) -> dict[str, Value]:
+        """Give the value of each dotted name that this configuration has."""
+        found = {name: self.value(name) for name in names}
+        return {name: value for name, value in found.items() if not isinstance(value, _Nothing)}
 
     def value(self, name: str) -> Value | _Nothing:
         """Give the value of a dotted name, or NOTHING where this configuration has none."""
         node: Any = self
         for part in name.split("."):
-            if part == "kind":
-                node = node.kind if isinstance(node, Component) else None
+            if part == "kind" and (node is None or isinstance(node, Component)):
+                node = node.kind if node is not None else None
             elif isinstance(node, BaseModel) and part in type(node).model_fields:
                 node = getattr(node, part)
+            elif isinstance(node, Mapping) and part in node:
+                node = node[part]
             else:
                 return NOTHING
+        if isinstance(node, tuple | list):
+            return tuple(item.kind if isinstance(item, Component) else item for item in node)
         if isinstance(node, Component):
             return node.kind
-        if isinstance(node, tuple) and any(isinstance(item, Component) for item in node):
-            return tuple(item.kind for item in node)
-        return node  # type: ignore[no-any-return]
+        return NOTHING if isinstance(node, Mapping) else node
 
     def needs_vectors(self) -> bool:
         """Whether any stage compares vectors; if none does, embedder, match and store are idle."""
         stages = (self.retriever, self.reranker, self.generator)
         return any(stage is not None and stage.needs_vectors() for stage in stages)
 
+    def searched_store(self) -> Store | None:
+        """Give the store; None where it is idle, because sentences are compared exactly."""
+        return None if isinstance(self.match, Sentences) else self.store
+
     def identity(self) -> Mapping[str, Any]:
-        """Give what the pipeline computes: idle stages do not count."""
-        names = list(type(self).model_fields)
+        """Give what the pipeline computes: idle stages do not count.
+
+        The embedder counts by its fingerprint, which also names what its fields leave open (a
+        server from the environment, the release of a package).
+        """
+        named = {name: getattr(self, name) for name in type(self).model_fields}
         if not self.needs_vectors():
-            names = [name for name in names if name not in {"embedder", "match", "store"}]
-        return {name: getattr(self, name) for name in names}
+            return {**named, "embedder": None, "match": None, "store": None}
+        store = self.searched_store()
+        return {**named, "embedder": self.embedder.fingerprint(), "store": store}
 
     def plain(self) -> dict[str, Any]:
-        """Give the configuration as plain YAML values."""
+        """Give the configuration as plain YAML values; `parse` reads it back."""
         return self.model_dump(mode="json")
 
 
@@ -115,115 +142,3 @@ class _Nothing:
 
 
 NOTHING = _Nothing()
-
-Tree = Mapping[str, Any]
-"""Dotted names as nested mappings; the leaves are values."""
-
-
-def tree(params: Params) -> Tree:
-    """Nest dotted names: {"a.b": 1, "a.c": 2} becomes {"a": {"b": 1, "c": 2}}.
-
-    Raises:
-        ConfigError: if one name is a prefix of another.
-    """
-    root: dict[str, Any] = {}
-    for name, value in params.items():
-        node = root
-        *path, last = name.split(".")
-        for part in path:
-            node = node.setdefault(part, {})
-            if not isinstance(node, dict):
-                raise ConfigError(f"{name}: {part!r} is given a value of its own too", (name,))
-        if isinstance(node.get(last), dict):
-            raise ConfigError(f"{name}: parameters below it are given too", (name,))
-        node[last] = value
-    return root
-
-
-def apply(
-    role: type[Component], node: Component | None, changes: Tree, path: tuple[str, ...]
-) -> Component | None:
-    """Change a component, its kind first.
-
-    Args:
-        role: what may stand here.
-        node: what stands here now.
-        changes: nested fields.
-        path: where "here" is, for messages.
-
-    Raises:
-        ConfigError: unknown kind or field, or a value that does not fit.
-    """
-    kind = changes.get("kind", node.kind if node is not None else None)
-    others = {name: change for name, change in changes.items() if name != "kind"}
-    if kind is None:
-        if others:
-            name = ".".join([*path, next(iter(others))])
-            raise ConfigError(
-                f"{name}: this configuration has no {path[-1]}; add "
-                f"`when: {{{'.'.join(path)}.kind: [...]}}`",
-                (name,),
-            )
-        return None
-    try:
-        sub = role.named(kind)
-    except ConfigError as error:
-        raise ConfigError(f"{'.'.join(path)}.kind: {error.message}", (".".join(path),)) from error
-    same = node is not None and node.kind == kind
-    fields = _explicit(node, sub)
-    for name, change in others.items():
-        if name not in sub.model_fields:
-            raise _no_field(role, sub, name, path)
-        if isinstance(change, Mapping):
-            inner = getattr(node, name) if same else sub.model_fields[name].get_default(
-                call_default_factory=True
-            )  # fmt: skip
-            fields[name] = apply(_role(sub, name, path), inner, change, (*path, name))
-        else:
-            fields[name] = change
-    try:
-        return sub.model_validate(fields)
-    except ValidationError as error:
-        raise ConfigError.of(error, path) from error
-
-
-def _explicit(node: Component | None, sub: type[Component]) -> dict[str, Any]:
-    """Keep the fields somebody chose, as far as the new kind has them."""
-    if node is None:
-        return {}
-    return {name: getattr(node, name) for name in node.model_fields_set if name in sub.model_fields}
-
-
-def _role(model: type[BaseModel], field: str, path: tuple[str, ...]) -> type[Component]:
-    """Find the role that a field's annotation names."""
-    annotation = model.model_fields[field].annotation
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, Component):
-            return candidate
-    name = ".".join(path)
-    raise ConfigError(f"{name}: this is a plain value, it has no parameters below it", (name,))
-
-
-def _no_field(
-    role: type[Component], sub: type[Component], field: str, path: tuple[str, ...]
-) -> ConfigError:
-    name = ".".join([*path, field])
-    owners = [kind for kind in role.kinds() if field in role.named(kind).model_fields]
-    known = list(sub.model_fields)
-    message = (
-        f"{name}: {role.role()} {sub.kind!r} has no {field!r}; it has: "
-        f"{', '.join(known) or 'no fields'}.{nearest(field, known)}"
-    )
-    if owners:
-        message += f" If it is meant for {' or '.join(owners)}, add " + (
-            f"`when: {{{'.'.join(path)}.kind: [{', '.join(owners)}]}}`"
-        )
-    return ConfigError(message, (name,))
-
-
-def _first(stage: str, change: Any) -> str:
-    """Give the full name of the first parameter of a stage."""
-    while isinstance(change, Mapping):
-        part = next(iter(change))
-        stage, change = f"{stage}.{part}", change[part]
-    return stage

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipelines.roles import ranking_of
+from pipelines.ranking import best_columns, blocks, snapped, stacked
 from pipelines.types import Chunks, IntArray, Ranking, Vectors
 from raytuner.component import Component
+
+_SCORES = 4_000_000
+"""Scores computed at once: 32 MiB of float64."""
 
 
 class Matcher(Component):
@@ -94,10 +97,11 @@ def _core(
     at_end = sentence == last[chunk] - 1
     core_first[chunk[at_start & ~whole]] += 1
     core_last[chunk[at_end & ~whole]] -= 1
-    empty = np.flatnonzero((core_last <= core_first) & (last > first))
-    for number in empty:  # rare: the chunk cuts through every sentence it touches
-        pairs = np.flatnonzero(chunk == number)
-        widest = sentence[pairs[np.argmax(inside[pairs])]]
+    pairs = np.cumsum(last - first)
+    for number in np.flatnonzero((core_last <= core_first) & (last > first)):
+        # the chunk cuts through every sentence it touches
+        mine = slice(pairs[number] - (last - first)[number], pairs[number])
+        widest = first[number] + np.argmax(inside[mine])
         core_first[number], core_last[number] = widest, widest + 1
     return core_first, core_last
 
@@ -129,21 +133,22 @@ def rank_by_sentences(
         queries: float32 [queries, dimensions].
         sentences: float32 [sentences, dimensions].
         members: the sentences of each chunk.
-        depth: hits per query.
+        depth: hits per query; fewer if there are fewer chunks.
+
+    Returns:
+        Ranking [queries, min(depth, chunks)], ties by chunk number; the same to the last bit
+        however many queries are ranked together.
     """
-    means = mean_vectors(sentences, members).astype(np.float64)
-    wide = sentences.astype(np.float64)
-    ids, scores = [], []
-    block = max(1, 20_000_000 // max(1, len(wide)))
-    for start in range(0, len(queries), block):
-        part = queries[start : start + block].astype(np.float64)
-        total = part @ means.T + matcher.best * _best_sentence(part @ wide.T, members)
-        ranking = ranking_of(total, depth)
-        ids.append(ranking.ids)
-        scores.append(ranking.scores)
-    if not ids:
-        return Ranking(np.empty((0, depth), np.int64), np.empty((0, depth)))
-    return Ranking(np.concatenate(ids), np.concatenate(scores))
+    depth = min(depth, len(members.first))
+    if not len(sentences):
+        return Ranking(np.full((len(queries), depth), -1), np.full((len(queries), depth), -np.inf))
+    means, each = snapped(mean_vectors(sentences, members)), snapped(sentences)
+    found = []
+    for part in blocks(len(queries), _SCORES // (len(means) + len(each))):
+        asked = snapped(queries[part])
+        total = asked @ means.T + matcher.best * _best_sentence(asked @ each.T, members)
+        found.append(best_columns(total, depth))
+    return stacked(found, depth)
 
 
 def _best_sentence(similarity: NDArray[np.float64], members: Membership) -> NDArray[np.float64]:

@@ -11,19 +11,27 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError
 
-from pipelines.config import NOTHING, RagConfig, _Nothing
-from pipelines.metrics import parse_metric
+from pipelines.config import RagConfig
+from pipelines.ingestion import Ingestion
 from pipelines.pipeline import Pipeline
-from pipelines.roles import CorpusEmbedder, Metric
-from pipelines.types import Question, Response
-from pipelines.workspace import Sources, Workspace, check_paths
+from pipelines.roles import CorpusEmbedder, Embedder
+from pipelines.scoring import Spending, parse_metrics, score_table
+from pipelines.types import Question
+from pipelines.workspace import Sources, Workspace
 from raytuner.component import ConfigError, digest, nearest
-from raytuner.objective import Meter, Objective, Params, Tally, UnitScore, Value
+from raytuner.objective import Meter, Objective, Params, Tally, UnitScore
 
 BATCH = 64
 """Questions per batch: what a crash can cost at most."""
 
 DEFAULT_METRICS = ("recall@1000tok", "recall", "precision", "iou", "ndcg@10")
+
+
+_SHAPES: Mapping[str, tuple[Any, str]] = {
+    "golden": (str | Mapping, "the file or folder of questions"),
+    "metrics": (list | tuple, "a list such as [recall, ndcg@10]"),
+    "pipeline": (Mapping, "stages such as `chunker: sentence`"),
+}
 
 
 class RagSpec(Sources):
@@ -60,7 +68,8 @@ class RagObjective(Objective):
         self.seed = seed
         self._load = uuid.uuid4().hex  # another objective reads the files anew
         self.config = RagConfig.parse(spec.pipeline, ("pipeline",))
-        self._measures = _metrics(spec.metrics)
+        self._measures = parse_metrics(spec.metrics)
+        self._answers = next((m.name for m in self._measures if m.needs_answer), None)
         self._check_answers()
 
     @classmethod
@@ -74,15 +83,14 @@ class RagObjective(Objective):
                     f"{nearest(name, known)}",
                     (name,),
                 )
-        if "golden" not in args:
-            raise ConfigError(
-                "golden: it is missing; name the file or folder of questions", ("golden",)
-            )
+        given = {"golden": None, **args}
+        for name, (kind, wanted) in _SHAPES.items():
+            if name in given and not isinstance(given[name], kind):
+                raise ConfigError(f"{name}: give {wanted}, got {given[name]!r}", (name,))
         try:
             spec = RagSpec.model_validate(args)
         except ValidationError as error:
             raise ConfigError.of(error) from error
-        check_paths(spec, root)
         return cls(spec, root.resolve(), seed)
 
     @staticmethod
@@ -105,13 +113,31 @@ class RagObjective(Objective):
         return [unit for unit in space.order if self._applicable(space.question(unit))]
 
     def scope(self) -> str:
-        """Identify documents, golden set, metrics and question order."""
+        """Identify documents, golden set, metrics (in any order) and question order."""
         space = self.workspace
-        return digest("rag", space.corpus.key, space.golden.key, self._measures, self.seed)
+        measures = sorted(self._measures, key=lambda metric: metric.name)
+        return digest("rag", space.corpus.key, space.golden.key, measures, self.seed)
 
     def key(self, params: Params) -> str:
         """Identify what the trial computes: equal pipelines have equal keys, however spelt."""
-        return digest(self.scope(), self.config.override(params).identity())
+        return digest(self.scope(), self._needed(params).identity())
+
+    def _needed(self, params: Params) -> RagConfig:
+        """Configure what has to run: where no metric compares answers, none is written.
+
+        Raises:
+            ConfigError: parameters the pipeline cannot take, or that leave no answer to compare.
+        """
+        config = self.config.override(params)
+        if self._answers is None:
+            return config.model_copy(update={"generator": None})
+        if config.generator is None:
+            raise ConfigError(
+                f"generator.kind: {self._answers} compares answers, so the pipeline cannot do "
+                "without a generator: leave null out, or drop the metric",
+                ("generator.kind",),
+            )
+        return config
 
     def metrics(self) -> tuple[str, ...]:
         """Name the metrics."""
@@ -123,50 +149,43 @@ class RagObjective(Objective):
 
     def defaults(self, names: Sequence[str]) -> Params:
         """Give the value each parameter has in the pipeline as it stands."""
-        found: dict[str, Value] = {}
-        for name in names:
-            value = self.config.value(name)
-            if not isinstance(value, _Nothing):
-                found[name] = value
-        return found
+        return self.config.values(names)
 
     def affinity(self, params: Params) -> str:
         """Group trials by ingestion: the chunks and vectors they need."""
-        config = self.config.override(params)
-        library = self.workspace.library(config, Tally())
-        return library.vectors_key if config.needs_vectors() else library.chunks_key
+        return self._ingestion_key(self._ingestion(params))
 
     def plan(self, points: Sequence[Params]) -> Mapping[str, int]:
         """Count distinct ingestions, chunks, and texts that would have to be embedded."""
-        ingestions: set[str] = set()
+        seen: set[str] = set()
         chunks = 0
-        missing: dict[str, set[str]] = {}
-        embedders: dict[str, Any] = {}
-        for params in points:
-            config = self.config.override(params)
-            library = self.workspace.library(config, Tally())
-            vectors = config.needs_vectors()
-            key = library.vectors_key if vectors else library.chunks_key
-            if key in ingestions:
+        embedders: dict[str, Embedder] = {}
+        texts: dict[str, set[str]] = {}
+        for ingestion in map(self._ingestion, points):
+            key, embedder = self._ingestion_key(ingestion), ingestion.config.embedder
+            if key in seen:
                 continue
-            ingestions.add(key)
-            chunks += len(library.chunks)
-            if vectors and not isinstance(config.embedder, CorpusEmbedder):
-                model = config.embedder.fingerprint()
-                embedders[model] = config.embedder
-                missing.setdefault(model, set()).update(library.matched_texts)
-        return {
-            "ingestions": len(ingestions),
-            "chunks": chunks,
-            "texts to embed": sum(
-                self._missing(embedders[model], sorted(texts)) for model, texts in missing.items()
-            ),
-        }
+            seen.add(key)
+            chunks += len(ingestion.chunks)
+            if ingestion.config.needs_vectors() and not isinstance(embedder, CorpusEmbedder):
+                model = embedder.fingerprint()
+                embedders[model] = embedder
+                texts.setdefault(model, set()).update(ingestion.matched_texts)
+        missing = sum(self._missing(embedders[model], sorted(texts[model])) for model in texts)
+        return {"ingestions": len(seen), "chunks": chunks, "texts to embed": missing}
 
-    def _missing(self, embedder: Any, texts: Sequence[str]) -> int:
-        cache, queries = self.workspace.vector_cache, self.workspace.queries
-        missing = cache.lookup_missing(embedder, texts, query=False)
-        return missing + cache.lookup_missing(embedder, queries, query=True)
+    def _ingestion(self, params: Params) -> Ingestion:
+        return self.workspace.ingestion(self._needed(params), Tally())
+
+    @staticmethod
+    def _ingestion_key(ingestion: Ingestion) -> str:
+        vectors = ingestion.config.needs_vectors()
+        return ingestion.vectors_key if vectors else ingestion.chunks_key
+
+    def _missing(self, embedder: Embedder, texts: Sequence[str]) -> int:
+        vectors, queries = self.workspace.cache.vectors, self.workspace.queries
+        missing = vectors.lookup_missing(embedder, texts, query=False)
+        return missing + vectors.lookup_missing(embedder, queries, query=True)
 
     def warnings(self) -> Sequence[str]:
         """Say what looks wrong with the data."""
@@ -196,85 +215,42 @@ class RagObjective(Objective):
     ) -> Iterator[Sequence[UnitScore]]:
         """Score questions in batches; ingestion and retrieval are done once for all of them."""
         space = self.workspace
-        config = self.config.override(params)
-        pipeline = Pipeline(space.library(config, meter))
-        self._tell_cut(pipeline, meter)
+        spending = Spending(meter)
+        pipeline = Pipeline(space.library(self._needed(params), spending))
+        bench = space.bench(spending)
+        began = time.perf_counter()
+        _tell_cut(pipeline, meter)
         for start in range(0, len(units), BATCH):
-            began = time.perf_counter()
             batch = units[start : start + BATCH]
             rows = [space.positions[unit] for unit in batch]
             responses = pipeline.respond(rows)
             with meter.stage("score"):
                 questions = [space.golden.questions[row] for row in rows]
-                table = self._table(questions, responses, pipeline, meter)
+                table = score_table(self._measures, questions, responses, pipeline, bench)
             seconds = (time.perf_counter() - began) / len(batch)
-            yield [
-                UnitScore(unit, scores, seconds=seconds)
-                for unit, scores in zip(batch, table, strict=True)
-            ]
-
-    def _table(
-        self,
-        questions: Sequence[Question],
-        responses: Sequence[Response],
-        pipeline: Pipeline,
-        meter: Meter,
-    ) -> list[dict[str, float]]:
-        """Score every question with every metric that is defined for it."""
-        bench = self.workspace.bench(meter)
-        table: list[dict[str, float]] = [{} for _ in questions]
-        for metric in self._measures:
-            rows = [i for i, question in enumerate(questions) if metric.applies(question)]
-            asked = [questions[i] for i in rows]
-            given = [
-                _everything(pipeline, questions[i]) if metric.needs_chunks else responses[i]
-                for i in rows
-            ]
-            for i, score in zip(rows, metric.scores(asked, given, bench), strict=True):
-                table[i][metric.name] = score
-        return table
-
-    def _tell_cut(self, pipeline: Pipeline, meter: Meter) -> None:
-        """Count texts beyond the model's limit: what it never saw is said, not hidden."""
-        with meter.stage("vectors"):
-            texts, tokens = pipeline.library.unseen_tokens()
-        if texts:
-            meter.count("texts cut at the model's limit", texts)
-            meter.count("tokens never seen by the model", tokens)
+            rows_of = zip(batch, table, spending.take(len(batch)), strict=True)
+            yield [UnitScore(unit, scores, cost, seconds) for unit, scores, cost in rows_of]
+            began = time.perf_counter()
 
     def _applicable(self, question: Question) -> bool:
         return any(metric.applies(question) for metric in self._measures)
 
     def _check_answers(self) -> None:
-        needy = [metric.name for metric in self._measures if metric.needs_answer]
-        if needy and self.config.generator is None:
+        if self._answers is not None and self.config.generator is None:
             raise ConfigError(
-                f"metrics: {needy[0]} compares answers, but the pipeline has no generator; add "
-                "`generator: extractive` to `pipeline`, or drop the metric",
+                f"metrics: {self._answers} compares answers, but the pipeline has no generator; "
+                "add `generator: extractive` to `pipeline`, or drop the metric",
                 ("metrics",),
             )
 
 
-def _metrics(given: Sequence[str | Mapping[str, Any]]) -> tuple[Metric, ...]:
-    metrics = []
-    for number, item in enumerate(given):
-        try:
-            metric = parse_metric(item) if isinstance(item, str) else Metric.model_validate(item)
-        except ValidationError as error:
-            raise ConfigError.of(error, ("metrics", number)) from error
-        except ConfigError as error:
-            raise ConfigError(f"metrics.{number}: {error}", ("metrics", number)) from error
-        metrics.append(metric)
-    names = [metric.name for metric in metrics]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"metrics: {name} is listed twice", ("metrics",))
-    return tuple(metrics)
-
-
-def _everything(pipeline: Pipeline, question: Question) -> Response:
-    spans = [span for group in question.evidence for span in group]
-    return Response(pipeline.chunks_touching(spans))
+def _tell_cut(pipeline: Pipeline, meter: Meter) -> None:
+    """Count texts beyond the model's limit: what it never saw is said, not hidden."""
+    with meter.stage("vectors"):
+        texts, tokens = pipeline.library.ingestion.unseen_tokens()
+    if texts:
+        meter.count("texts cut at the model's limit", texts)
+        meter.count("tokens never seen by the model", tokens)
 
 
 @lru_cache(maxsize=4)
@@ -282,6 +258,3 @@ def _workspace(spec: str, root: str, seed: int, load: str) -> Workspace:
     del load
     sources = {k: v for k, v in RagSpec.model_validate_json(spec) if k in Sources.model_fields}
     return Workspace(Sources(**sources), Path(root), seed)
-
-
-__all__ = ["NOTHING", "RagObjective", "RagSpec"]

@@ -45,10 +45,16 @@ class Pipeline:
         keep = ids >= 0
         if retriever.min_score is not None:
             keep &= scores >= retriever.min_score
-        starts, ends = self.library.origins
-        docs = self.library.chunks.doc
+        starts, ends = self.library.ingestion.origins
+        docs = self.library.ingestion.chunks.doc
         return tuple(
-            Hit(int(docs[i]), int(starts[i]), int(ends[i]), float(score), self.library.text(int(i)))
+            Hit(
+                int(docs[i]),
+                int(starts[i]),
+                int(ends[i]),
+                float(score),
+                self.library.ingestion.text(int(i)),
+            )
             for i, score in zip(ids[keep], scores[keep], strict=True)
         )
 
@@ -65,12 +71,14 @@ class Pipeline:
 
     def chunks_touching(self, spans: Sequence[Span]) -> tuple[Hit, ...]:
         """Find every chunk of the corpus that overlaps any of these original spans."""
-        starts, ends = self.library.origins
-        docs = self.library.chunks.doc
+        starts, ends = self.library.ingestion.origins
+        docs = self.library.ingestion.chunks.doc
         touching = np.zeros(len(docs), dtype=bool)
         for span in spans:
             touching |= (docs == span.doc) & (starts < span.end) & (ends > span.start)
         return tuple(
-            Hit(int(docs[i]), int(starts[i]), int(ends[i]), 1.0, self.library.text(int(i)))
+            Hit(
+                int(docs[i]), int(starts[i]), int(ends[i]), 1.0, self.library.ingestion.text(int(i))
+            )
             for i in np.flatnonzero(touching)
         )

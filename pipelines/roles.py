@@ -100,6 +100,7 @@ class CorpusEmbedder(Embedder):
 
     def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
         """Refuse: vectors of a fitted embedder mean nothing without its corpus."""
+        del texts, query, meter
         raise TypeError(f"{self.kind} is fitted on the corpus: call fit_embed")
 
 
@@ -217,7 +218,7 @@ class Bench:
 
 
 class Metric(Component):
-    """Scores responses against golden questions; the formula and its source are in the docstring."""
+    """Scores responses against golden questions; formula and source are in the docstring."""
 
     needs_answer: ClassVar[bool] = False
     """Compares answers: meaningless without a generator and reference answers."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines import samples
-from pipelines.cache import Cache, VectorCache, default_cache_dir
+from pipelines.cache import Cache, default_cache_dir
 from pipelines.config import RagConfig
-from pipelines.documents import read_documents, resolve_path
+from pipelines.documents import Source, read_documents, resolve_path
 from pipelines.golden import GoldenSet, load_golden, order_units
+from pipelines.ingestion import Editions, Ingestion
 from pipelines.library import CachedLibrary
 from pipelines.roles import Bench, CorpusEmbedder, Embedder
 from pipelines.tokenizers import tokenizer
 from pipelines.types import Corpus, IntArray, Question, Vectors
 from raytuner.component import ConfigError
-from raytuner.objective import Meter, Tally
+from raytuner.objective import Meter
 
 SAMPLE = "sample:"
 """Prefix of documents and golden sets that ship with the package."""
@@ -62,11 +61,10 @@ class Workspace:
 
     def __init__(self, sources: Sources, root: Path, seed: int) -> None:
         self.root = root
+        _check_paths(sources, root)
         self.corpus, self.golden, self.warnings = _load(sources, root)
-        folder = resolve_path(sources.cache, root) if sources.cache else default_cache_dir()
-        self.cache = Cache(folder)
-        self.vector_cache = VectorCache(folder)
-        self.stores = folder / "stores"
+        self.editions = Editions(self.corpus)
+        self.cache = open_cache(sources.cache, root)
         self.order = order_units(self.golden.questions, seed)
         self._tokens: dict[tuple[str, int], IntArray] = {}
 
@@ -80,12 +78,13 @@ class Workspace:
         """The question texts, by row."""
         return tuple(question.text for question in self.golden.questions)
 
+    def ingestion(self, config: RagConfig, meter: Meter) -> Ingestion:
+        """Open the chunks and vectors of one pipeline over this data."""
+        return Ingestion(self.editions, config, cache=self.cache, meter=meter)
+
     def library(self, config: RagConfig, meter: Meter) -> CachedLibrary:
-        """Open the stages of one pipeline over this data."""
-        return library(
-            self.corpus, config, self.queries,
-            cache=self.cache, vectors=self.vector_cache, stores=self.stores, meter=meter,
-        )  # fmt: skip
+        """Open the stages of one pipeline over this data and its questions."""
+        return CachedLibrary(self.ingestion(config, meter), self.queries, cache=self.cache)
 
     def bench(self, meter: Meter) -> Bench:
         """Give metrics what they need."""
@@ -93,7 +92,7 @@ class Workspace:
         def embed(embedder: Embedder, texts: Sequence[str]) -> Vectors:
             if isinstance(embedder, CorpusEmbedder):
                 return embedder.fit_embed(texts, ())[0]
-            found = self.vector_cache.embed_texts(embedder, texts, query=False, meter=meter)
+            found = self.cache.vectors.embed_texts(embedder, texts, query=False, meter=meter)
             return found.vectors
 
         return Bench(self.corpus, self.token_starts, embed)
@@ -111,23 +110,16 @@ class Workspace:
         return self.golden.questions[self.positions[unit]]
 
 
-def library(
-    corpus: Corpus, config: RagConfig, queries: Sequence[str], **rest: Any
-) -> CachedLibrary:
-    """Open the stages of a pipeline."""
-    return CachedLibrary(corpus, config, queries, **rest)
+def open_cache(folder: str | Path | None, root: Path) -> Cache:
+    """Open the cache that a study names, or the user's own.
+
+    Raises:
+        ConfigError: if it is a file, or a relative path leads out of `root`.
+    """
+    return Cache(resolve_path(folder, root) if folder else default_cache_dir())
 
 
-def throwaway_library(corpus: Corpus, config: RagConfig, queries: Sequence[str]) -> CachedLibrary:
-    """Open the stages of a pipeline without any disk cache (for one-off use and tests)."""
-    stores = Path(tempfile.mkdtemp(prefix="raytuner-"))
-    return library(
-        corpus, config, queries,
-        cache=Cache(None), vectors=VectorCache(None), stores=stores, meter=Tally(),
-    )  # fmt: skip
-
-
-def check_paths(sources: Sources, root: Path) -> None:
+def _check_paths(sources: Sources, root: Path) -> None:
     """Look whether documents and golden set are there, before anything is read.
 
     Raises:
@@ -135,18 +127,18 @@ def check_paths(sources: Sources, root: Path) -> None:
     """
     documents = sources.documents or ()
     golden = sources.golden if isinstance(sources.golden, str) else sources.golden.get("path", "")
-    named = [
-        ("documents", one) for one in ([documents] if isinstance(documents, str) else documents)
-    ]
-    named += [("golden", golden)]
+    listed = (documents,) if isinstance(documents, str) else documents
+    named = [*(("documents", one) for one in listed), ("golden", golden)]
     named += [("cache", sources.cache)] if sources.cache else []
     for field, path in named:
         try:
             target = root if path.startswith(SAMPLE) else resolve_path(path, root)
         except ConfigError as error:
-            raise ConfigError(f"{field}: {error}", (field,)) from None
+            raise ConfigError(f"objective.{field}: {error}", ("objective", field)) from None
         if field != "cache" and not set(path) & set("*?[") and not target.exists():
-            raise ConfigError(f"{field}: {path!r} not found: there is no {target}", (field,))
+            raise ConfigError(
+                f"objective.{field}: {path!r} not found: there is no {target}", ("objective", field)
+            )
 
 
 def _load(sources: Sources, root: Path) -> tuple[Corpus, GoldenSet, tuple[str, ...]]:
@@ -165,7 +157,18 @@ def _load(sources: Sources, root: Path) -> tuple[Corpus, GoldenSet, tuple[str, .
 def _documents(sources: Sources, root: Path) -> tuple[Corpus | None, tuple[str, ...]]:
     if sources.documents is None:
         return None, ()
-    if isinstance(sources.documents, str) and sources.documents.startswith(SAMPLE):
-        return samples.load(sources.documents.removeprefix(SAMPLE))[0], ()
-    reading = read_documents(sources.documents, root, reader=sources.reader)
+    return load_corpus(sources.documents, root, reader=sources.reader)
+
+
+def load_corpus(
+    documents: Source, root: Path, *, reader: str | None = None
+) -> tuple[Corpus, tuple[str, ...]]:
+    """Read what a study calls `documents`; also gives warnings, one sentence each.
+
+    Raises:
+        ConfigError: documents that are missing, empty or cannot be read.
+    """
+    if isinstance(documents, str) and documents.startswith(SAMPLE):
+        return samples.load(documents.removeprefix(SAMPLE))[0], ()
+    reading = read_documents(documents, root, reader=reader)
     return reading.corpus, reading.warnings

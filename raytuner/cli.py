@@ -7,7 +7,9 @@ running, 3 finished with some trials failed, 4 stopped by the budget, 130 interr
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ import click
 
 from raytuner import __version__
 from raytuner.component import ConfigError, RaytunerError
+from raytuner.flags import backend_name, table_path
 from raytuner.packages import check_packages
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ def _prepare(path: Path, overrides: dict[str, Any] | None = None) -> Prepared:
     from raytuner.study import load_study
     from raytuner.tuner import prepare
 
+    sys.path.append(str(path.resolve().parent))  # own objectives and plugins lie beside the study
     study = load_study(path, overrides)
     with located(read_yaml(path)):
         return prepare(study, path.resolve().parent)
@@ -80,7 +84,7 @@ def check(study: Path, *, as_json: bool) -> None:
 
 @cli.command()
 @_study
-@click.option("--backend", help="inprocess, threads, processes or async.")
+@click.option("--backend", callback=backend_name, help="inprocess, threads, processes or async.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at the same time.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of every random choice.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
@@ -95,6 +99,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Run a study. The same command resumes: nothing on record is done again."""
+    from raytuner.printable import plain
     from raytuner.progress import listener_for
     from raytuner.show import print_plan, print_results
     from raytuner.tuner import run_prepared
@@ -104,21 +109,37 @@ def run(
         print_plan(prepared, as_json=as_json)
         return
     for warning in prepared.objective.warnings():
-        click.echo(f"note: {warning}", err=True)
+        click.echo(f"note: {plain(warning)}", err=True)
     total = None if prepared.total is None else prepared.total + (prepared.extra_baseline)
     listener = listener_for(total, prepared.metric, maximise=prepared.maximise)
     try:
         results = run_prepared(prepared, listener=listener)
     except KeyboardInterrupt:
-        click.echo(f"interrupted; everything is on record. Resume: raytuner run {study}", err=True)
+        again = f"raytuner run {shlex.quote(str(study))}"
+        click.echo(f"interrupted; everything is on record. Resume: {again}", err=True)
         raise SystemExit(EXIT_INTERRUPTED) from None
     finally:
         close = getattr(listener, "close", None)
         if close is not None:
             close()
-    results.save()
-    print_results(results, as_json=as_json)
-    raise SystemExit(_code(results))
+    saved = _save(results)
+    print_results(results, as_json=as_json, study=study)
+    raise SystemExit(_code(results) if saved else EXIT_FAILED)
+
+
+def _save(results: Results) -> bool:
+    """Write the tables; they can be made again from the journal, so a full disk loses nothing."""
+    try:
+        results.save()
+    except OSError as error:
+        click.echo(
+            f"error: the trial table in {results.folder} cannot be written "
+            f"({error.strerror or error}); everything is on record: free some space and run the "
+            "same command again",
+            err=True,
+        )
+        return False
+    return True
 
 
 def _code(results: Results) -> int:
@@ -136,6 +157,7 @@ def _open(where: Path) -> Results:
 
     if where.is_dir():
         return Results.open(where)
+    sys.path.append(str(where.resolve().parent))
     return Results.open(load_study(where).folder(where.resolve().parent))
 
 
@@ -152,8 +174,19 @@ def status(study: Path, *, as_json: bool) -> None:
 @cli.command()
 @_study
 @_json
-@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write a CSV file.")
-@click.option("--parquet", type=click.Path(path_type=Path), help="Write a Parquet file.")
+@click.option(
+    "--csv",
+    "csv_path",
+    type=click.Path(path_type=Path),
+    callback=table_path,
+    help="Write a CSV file.",
+)
+@click.option(
+    "--parquet",
+    type=click.Path(path_type=Path),
+    callback=table_path,
+    help="Write a Parquet file.",
+)
 @click.option("--scores", is_flag=True, help="One row per trial, question and metric.")
 @click.option("--all", "show_all", is_flag=True, help="Show every row of the table.")
 def results(
@@ -166,7 +199,7 @@ def results(
     show_all: bool,
 ) -> None:
     """Show the trials, best first."""
-    from raytuner.show import print_results, write_table
+    from raytuner.show import print_results, print_scores, write_table
 
     found = _open(study)
     if csv_path or parquet:
@@ -177,9 +210,9 @@ def results(
                 click.echo(f"wrote {len(table)} rows to {path}")
         return
     if scores:
-        click.echo(found.scores.to_json(orient="records") if as_json else found.scores.to_string())
+        print_scores(found, as_json=as_json)
         return
-    print_results(found, as_json=as_json, rows=None if show_all else 15)
+    print_results(found, as_json=as_json, rows=None if show_all else 15, study=study)
 
 
 @cli.command()
@@ -196,7 +229,10 @@ def export(study: Path, trial: int | None, output: Path | None) -> None:
         return
     if output.exists():
         raise ConfigError(f"{output} exists already; name another file or remove it first")
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from None
     click.echo(f"wrote {output}")
 
 
@@ -210,24 +246,36 @@ def schema() -> None:
 
 def main() -> None:
     """Run the command line; turns errors into one sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not know every character
+            stream.reconfigure(errors="backslashreplace")
     try:
         check_packages()
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = EXIT_INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        code = EXIT_INTERRUPTED
-    except ConfigError as error:
-        click.echo(f"error: {error}", err=True)
-        code = EXIT_USAGE
-    except RaytunerError as error:
-        click.echo(f"error: {error}", err=True)
-        code = EXIT_FAILED
+        code = cli.main(standalone_mode=False, prog_name="raytuner")
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stderr.close()
         code = 0
+    except (click.exceptions.Abort, click.ClickException, KeyboardInterrupt) as error:
+        code = _refused(error)
+    except (RaytunerError, OSError) as error:
+        click.echo(f"error: {' '.join(str(error).split())}", err=True)
+        code = EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _refused(error: BaseException) -> int:
+    """Say why a command did not begin, or was given up, in one line."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return EXIT_USAGE
+    if isinstance(error, click.ClickException):
+        message = error.format_message().rstrip(".")
+        context = getattr(error, "ctx", None)
+        hint = f" (see: {context.command_path} --help)" if context else ""
+        click.echo(f"error: {message[:1].lower()}{message[1:]}{hint}", err=True)
+        return error.exit_code
+    interrupted = isinstance(error, KeyboardInterrupt) or isinstance(
+        error.__cause__, KeyboardInterrupt
+    )
+    click.echo("interrupted" if interrupted else "given up; nothing was changed", err=True)
+    return EXIT_INTERRUPTED if interrupted else EXIT_FAILED

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import inspect
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -106,7 +107,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"a key cannot be made of {value!r}: use finite numbers")
-        return {"~float": repr(value + 0.0)}  # + 0.0 turns -0.0 into 0.0
+        return {"~float": float.__repr__(value + 0.0)}  # + 0.0 turns -0.0 into 0.0
     if isinstance(value, bytes):
         return {"~bytes": value.hex()}
     if isinstance(value, Component):
@@ -218,7 +219,7 @@ class Component(BaseModel):
 
     @classmethod
     def _is_role(cls) -> bool:
-        return not cls.kind and bool(cls._kinds)
+        return not cls.kind and (Component in cls.__bases__ or inspect.isabstract(cls))
 
     @model_serializer(mode="plain")
     def _with_kind(self) -> dict[str, Any]:

@@ -50,6 +50,8 @@ def read_yaml(path: Path) -> YamlDocument:
         raise ConfigError(f"{path}: no such file; `raytuner init` writes one") from None
     except IsADirectoryError:
         raise ConfigError(f"{path} is a folder; name the study file in it") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     yaml = YAML(typ="rt", pure=True)
@@ -64,9 +66,15 @@ def read_yaml(path: Path) -> YamlDocument:
     except YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     lines: dict[tuple[str | int, ...], int] = {}
-    data = _plain(tree, (), lines)
+    try:
+        data = _plain(tree, (), lines)
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid here: an alias contains itself") from None
+    if data is None:
+        raise ConfigError(f"{path} is empty; `raytuner init` writes a study to start from")
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected a mapping of fields, got {type(data).__name__}")
+        kind = "a list" if isinstance(data, list) else f"{str(data)[:60]!r}"
+        raise ConfigError(f"{path}: expected fields such as `name: demo`, got {kind}")
     return YamlDocument(path, data, lines)
 
 
@@ -101,9 +109,9 @@ def _plain(node: Any, at: tuple[str | int, ...], lines: dict[Any, int]) -> Any:
 
 def _scalar(value: Any) -> Any:
     """Give YAML's annotated scalars their plain Python type."""
+    if type(value).__name__ == "ScalarBoolean":  # an int to Python, where it has an anchor
+        return bool(value)
     for plain in (bool, int, float, str):
         if isinstance(value, plain):
             return plain(value)
-    if type(value).__name__ == "ScalarBoolean":
-        return bool(value)
     return value

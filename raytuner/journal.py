@@ -51,7 +51,7 @@ def decode(line: bytes) -> Event:
     """
     text = line.decode()
     body = "{" + text.rstrip("\n")[_PREFIX:]
-    if text[:8] != '{"crc":"' or text[8:16] != f"{zlib.crc32(body.encode()):08x}":
+    if text[:_PREFIX] != f'{{"crc":"{zlib.crc32(body.encode()):08x}",':
         raise ValueError("checksum does not fit")
     event: Event = json.loads(body)
     return event
@@ -64,31 +64,39 @@ def read(path: Path) -> tuple[list[Event], int]:
         The events, and the offset in bytes after the last whole one.
 
     Raises:
-        JournalError: for a corrupt line that is not the torn last one, or a newer schema.
+        JournalError: for a corrupt line that is not the torn last one, a newer schema, or a file
+            that cannot be read.
     """
-    if not path.exists():
-        return [], 0
     events: list[Event] = []
     good = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                event = decode(line)
-            except (ValueError, UnicodeDecodeError):
-                raise JournalError(
-                    f"{path}, line {number}: the checksum does not fit, the journal is damaged; "
-                    f"restore it from a copy, or move the run folder away to start anew"
-                ) from None
-            if event.get("schema", SCHEMA) > SCHEMA:
-                raise JournalError(
-                    f"{path}, line {number}: written by a newer raytuner (schema "
-                    f"{event['schema']}, this one reads up to {SCHEMA}); upgrade raytuner"
-                )
-            events.append(event)
-            good += len(line)
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    break
+                events.append(_event(path, number, line))
+                good += len(line)
+    except FileNotFoundError:
+        return [], 0
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error.strerror}") from None
     return events, good
+
+
+def _event(path: Path, number: int, line: bytes) -> Event:
+    try:
+        event = decode(line)
+    except ValueError:
+        raise JournalError(
+            f"{path}, line {number}: the checksum does not fit, the journal is damaged; "
+            f"restore it from a copy, or move the run folder away to start anew"
+        ) from None
+    if event.get("schema", SCHEMA) > SCHEMA:
+        raise JournalError(
+            f"{path}, line {number}: written by a newer raytuner (schema "
+            f"{event['schema']}, this one reads up to {SCHEMA}); upgrade raytuner"
+        )
+    return event
 
 
 class Journal:
@@ -118,6 +126,9 @@ class Journal:
             self._events, self._good = read(self.path)
             self._file = self.path.open("ab", buffering=0)
             _truncate(self._file, self._good)
+        except OSError as error:
+            self.close()
+            raise JournalError(f"{self.path} cannot be written: {error.strerror}") from None
         except BaseException:
             self.close()
             raise
@@ -145,20 +156,35 @@ class Journal:
                 return
             if self._file is None:
                 raise JournalError(f"{self.path} is closed")
-            data = b"".join(encode(event) for event in stamped)
             try:
-                _write_all(self._file, data)
-                os.fsync(self._file.fileno())
+                self._write(self._file, b"".join(encode(event) for event in stamped))
             except OSError as error:
-                with contextlib.suppress(OSError):
-                    _truncate(self._file, self._good)
                 if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
                     raise JournalFullError(
                         f"{self.path}: the disk is full ({error.strerror}); what is recorded "
                         "stands: free some space and run the same command again"
                     ) from None
                 raise
-            self._good += len(data)
+
+    def _write(self, file: IO[bytes], data: bytes) -> None:
+        """Write all or nothing, and never half a line that a later one would follow."""
+        try:
+            _write_all(file, data)
+            os.fsync(file.fileno())
+        except OSError:
+            try:
+                _truncate(file, self._good)
+            except OSError:  # half a line stays; only the last line may be torn, so write no more
+                file.close()
+                self._file = None
+            raise
+        except BaseException:  # Ctrl-C while it waits for the disk: what is whole stands
+            if os.fstat(file.fileno()).st_size == self._good + len(data):
+                self._good += len(data)
+            else:
+                _truncate(file, self._good)
+            raise
+        self._good += len(data)
 
     def forget(self) -> None:
         """Free the replayed events once they are no longer needed."""
@@ -189,26 +215,35 @@ def make_folder(folder: Path) -> None:
 
 def _own(path: Path) -> int:
     """Take the lock that lasts as long as this process, whatever kills it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be written: {error.strerror}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         owner = os.read(handle, 200).decode(errors="replace").strip() or "another process"
         os.close(handle)
         raise JournalError(
             f"{path.parent} is in use by {owner}: wait for it, stop it, or give this study "
             "another `name` or `run_dir`"
         ) from None
-    os.ftruncate(handle, 0)
+    except OSError as error:
+        os.close(handle)
+        raise JournalError(
+            f"{path.parent} is on a file system without locks ({error.strerror}); give the study "
+            "a `run_dir` on a local disk"
+        ) from None
     started = time.strftime("%Y-%m-%d %H:%M:%S")
-    os.pwrite(
-        handle, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode(), 0
-    )
+    note = f"process {os.getpid()} on {socket.gethostname()} since {started}"
+    with contextlib.suppress(OSError):  # a courtesy, not worth failing for on a full disk
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, note.encode(), 0)
     return handle
 
 
 def _truncate(file: IO[bytes], size: int) -> None:
-    if file.seekable() and os.fstat(file.fileno()).st_size > size:
+    if os.fstat(file.fileno()).st_size > size:
         file.truncate(size)
 
 

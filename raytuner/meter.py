@@ -48,7 +48,7 @@ class WorkMeter:
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter."""
         with self._lock:
-            self.counts[name] = self.counts.get(name, 0) + amount
+            self.counts[name] = self.counts.get(name, 0) + int(amount)
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from raytuner.sweep import Listener
+from raytuner.listener import Listener
 from raytuner.trial import Trial
 
 

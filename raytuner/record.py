@@ -65,11 +65,15 @@ def _score(row: Sequence[Any]) -> UnitScore:
     return UnitScore(
         unit,
         scores,
-        Cost(*cost) if cost else Cost(),
+        Cost(*cost[: len(Cost())]) if cost else Cost(),
         seconds,
-        Failure(**failure) if failure else None,
+        _failure(failure),
         notes,
     )
+
+
+def _failure(facts: Mapping[str, Any] | None) -> Failure | None:
+    return Failure(facts["kind"], facts["message"], facts["retryable"]) if facts else None
 
 
 class Record:
@@ -96,6 +100,7 @@ class Record:
         self.sessions = 0
         self._positions = {unit: row for row, unit in enumerate(self.units)}
         self._numbers: dict[str, int] = {}
+        self._taken: set[int] = set()
         self.work: dict[str, int] = {}
         self.stages: dict[str, float] = {}
         for session in _sessions(events):
@@ -108,11 +113,19 @@ class Record:
         mine = (self.trials[key] for key in self._numbers)
         return sorted(mine, key=lambda trial: trial.number)
 
-    def open(self, key: str, params: Params, units: Sequence[str], *, baseline: bool) -> Trial:
-        """Give the trial of a proposal, known or new, and make it the study's own."""
-        trial = self.trials.setdefault(key, Trial(key, dict(params), tuple(units)))
+    def known(self, key: str) -> Trial | None:
+        """Give a trial if it is the study's own already."""
+        return self.trials[key] if key in self._numbers else None
+
+    def open(self, key: str, params: Params, *, number: int, baseline: bool) -> Trial:
+        """Give the trial of a proposal, known or new, and make it the study's own.
+
+        A new trial gets `number`, or the next free one if another trial has it.
+        """
+        trial = self.trials.setdefault(key, Trial(key, dict(params), self.units))
         if key not in self._numbers:
-            self._numbers[key] = len(self._numbers)
+            self._numbers[key] = max(self._taken) + 1 if number in self._taken else number
+            self._taken.add(self._numbers[key])
         trial.number = self._numbers[key]
         trial.params = dict(params)
         trial.baseline = trial.baseline or baseline
@@ -159,15 +172,14 @@ class Record:
     def _known(self, event: Event, *, mine: bool) -> None:
         key, params = event["key"], _params(event["params"])
         if mine:
-            trial = self.open(key, params, self.units, baseline=event["baseline"])
+            trial = self.open(key, params, number=event["number"], baseline=event["baseline"])
         else:
             trial = self.trials.setdefault(key, Trial(key, params, self.units))
         trial.status = "complete" if not trial.missing() else "stopped"
 
     def _over(self, event: Event) -> None:
         fields = {name: event[name] for name in ("key", "status", "seconds", "counts", "stages")}
-        failure = Failure(**event["failure"]) if event["failure"] else None
-        self.end(self.trials[event["key"]], Ended(**fields, failure=failure))
+        self.end(self.trials[event["key"]], Ended(**fields, failure=_failure(event["failure"])))
 
 
 def _params(values: Mapping[str, Any]) -> Params:
@@ -181,6 +193,7 @@ def _sessions(events: Iterable[Event]) -> Iterator[list[Event]]:
         if event["event"] == "opened" and session:
             yield session
             session = []
-        session.append(event)
+        if session or event["event"] == "opened":
+            session.append(event)
     if session:
         yield session

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+COLUMNS = (
+    "trial", "status", "low", "high", "answered", "baseline", "seconds", "usd", "failure", "key",
+)  # fmt: skip
+"""Columns of the trial table beside parameters and metrics."""
+
+
 class Interval(NamedTuple):
     """An estimate with its two-sided 95 % confidence interval."""
 
@@ -184,16 +190,15 @@ class Results:
     def _row(self, trial: Trial) -> dict[str, Any]:
         row: dict[str, Any] = {"trial": trial.number, "status": trial.status}
         row.update({name: trial.params.get(name) for name in self.parameters})
-        for metric in self._metrics:
-            row[metric] = trial.mean(metric)
+        row.update({m: trial.mean(m) for m in self._metrics if m not in row})
         values = trial.values(self.metric) if self.metric else np.empty(0)
         values = values[~np.isnan(values)]
         interval = mean_interval(values) if len(values) and not trial.missing() else None
         row["low"], row["high"] = (interval.low, interval.high) if interval else (None, None)
         row["answered"] = len(trial.units) - len(trial.missing())
         row["baseline"] = trial.baseline
-        row["seconds"] = round(trial.seconds, 3)
-        row["usd"] = trial.cost.usd
+        row.setdefault("seconds", round(trial.seconds, 3))  # a metric may have the name
+        row.setdefault("usd", trial.cost.usd)
         row["failure"] = f"{trial.failure.kind}: {trial.failure.message}" if trial.failure else None
         row["key"] = trial.key
         return row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -36,6 +37,14 @@ class Retry(BaseModel):
         return Patience(self.times, self.wait)
 
 
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_SHAPES: Mapping[str, tuple[Any, str]] = {
+    "space": (Mapping, "a mapping of parameter names to domains"),
+    "constraints": (list | tuple, "a list of comparisons"),
+    "plugins": (list | tuple, "a list of modules"),
+}
+
+
 class Study(BaseModel):
     """What to tune. From YAML through `load_study`, or written in Python.
 
@@ -48,7 +57,7 @@ class Study(BaseModel):
     version: Literal[1] = Field(default=1, description="version of this format")
     name: str = Field(
         default="study",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        pattern=_NAME,
         description="names the run folder: letters, digits, `.`, `_`, `-`",
     )
     objective: Any = Field(
@@ -75,6 +84,16 @@ class Study(BaseModel):
     )
     run_dir: str = Field(default="runs", description="folder of run folders")
 
+    @field_validator("name", mode="before")
+    @classmethod
+    def _name(cls, value: Any) -> Any:
+        if isinstance(value, str) and not re.fullmatch(_NAME, value):
+            raise ConfigError(
+                f"{value!r} cannot name a folder: begin with a letter or digit and go on with "
+                "letters, digits, `.`, `_` or `-`, at most 100"
+            )
+        return value
+
     @field_validator("search", mode="before")
     @classmethod
     def _search(cls, value: Any) -> Any:
@@ -87,22 +106,37 @@ class Study(BaseModel):
         Raises:
             ConfigError: naming the first wrong field, its value and what would be right.
         """
-        for name in data:
-            if name not in cls.model_fields:
-                known = list(cls.model_fields)
+        _check_fields(data, cls)
+        for name in ("objective", "space"):
+            if name not in data:
                 raise ConfigError(
-                    f"{name}: no such field; a study has: {', '.join(known)}."
-                    f"{nearest(name, known)}",
-                    (name,),
+                    f"{name}: it is missing; a study needs `objective` and `space`", (name,)
                 )
+        for name, (kind, wanted) in _SHAPES.items():
+            if name in data and not isinstance(data[name], kind):
+                raise ConfigError(f"{name}: give {wanted}, got {str(data[name])[:80]!r}", (name,))
+        for name, model in (("budget", Budget), ("retry", Retry)):
+            if isinstance(data.get(name), Mapping):
+                _check_fields(data[name], model, (name,))
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             raise ConfigError.of(error) from error
 
     def folder(self, root: Path) -> Path:
-        """Give the run folder of this study."""
-        return root / self.run_dir / self.name
+        """Give the run folder of this study.
+
+        Raises:
+            ConfigError: a relative `run_dir` leads out of `root`.
+        """
+        runs = Path(self.run_dir).expanduser()
+        if not runs.is_absolute() and not (root / runs).resolve().is_relative_to(root.resolve()):
+            raise ConfigError(
+                f"run_dir: {self.run_dir!r} leads out of the folder of the study; "
+                "give an absolute path if that is meant",
+                ("run_dir",),
+            )
+        return root / runs / self.name
 
     def parsed_space(self) -> Space:
         """Validate the space.
@@ -138,6 +172,21 @@ class Study(BaseModel):
         return digest(objective.scope(), space, list(self.constraints), self.search, self.seed)
 
 
+def _check_fields(
+    data: Mapping[str, Any], model: type[BaseModel], prefix: tuple[str, ...] = ()
+) -> None:
+    """Refuse fields that a section does not have, with the nearest spelling."""
+    known = list(model.model_fields)
+    for name in data:
+        if name not in known:
+            field = (*prefix, str(name))
+            raise ConfigError(
+                f"{'.'.join(field)}: no such field; a {model.__name__.lower()} has: "
+                f"{', '.join(known)}.{nearest(str(name), known)}",
+                field,
+            )
+
+
 def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
@@ -157,6 +206,8 @@ def _objective(kind: str, args: Mapping[str, Any], root: Path, seed: int) -> Obj
                 field = ("objective", *error.field)
                 raise ConfigError(f"objective.{error.message}", field) from error
             raise
+        except TypeError as error:
+            raise ConfigError(f"objective: {kind}: {error}", ("objective",)) from error
     if isinstance(target, Objective):
         return target
     if callable(target):
@@ -180,7 +231,7 @@ def _target(kind: str) -> Any:
     module, _, name = kind.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise ConfigError(f"objective.kind: {kind} cannot be imported: {error}", _KIND) from error
 
 

@@ -6,6 +6,7 @@ place that writes the journal.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -13,28 +14,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from raytuner.budget import Budget, Purse, Spent
-from raytuner.component import ConfigError, digest
+from raytuner.component import ConfigError, RaytunerError, digest, nearest
 from raytuner.journal import Journal
+from raytuner.listener import Listener, Silent
 from raytuner.meter import WorkMeter
 from raytuner.objective import Failure, Objective, Params, UnitScore, Value
-from raytuner.order import Order
+from raytuner.order import Order, Proposal
 from raytuner.record import Record, ended_event, trial_event, units_event
 from raytuner.search import Exhausted, Proposer
 from raytuner.trial import Trial
 from raytuner.worker import Ended, Job, Patience
 
-
-class Listener(Protocol):
-    """Is told what happens, to show it. Must return fast."""
-
-    def started(self, trial: Trial) -> None:
-        """A trial begins."""
-
-    def scored(self, trial: Trial, units: int) -> None:
-        """Some units of a trial are on record."""
-
-    def ended(self, trial: Trial) -> None:
-        """A trial has ended (also when all of it was known before)."""
+_REPEATS = 1_000
+"""Proposals in a row that bring nothing new; then there is nothing new."""
 
 
 class Cleaner(Protocol):
@@ -42,19 +34,6 @@ class Cleaner(Protocol):
 
     def active(self, values: Mapping[str, Any]) -> dict[str, Value]:
         """Clean a proposal: plain values, snapped, inactive parameters dropped."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def started(self, trial: Trial) -> None:
-        """Show nothing."""
-
-    def scored(self, trial: Trial, units: int) -> None:
-        """Show nothing."""
-
-    def ended(self, trial: Trial) -> None:
-        """Show nothing."""
 
 
 class Sweep:
@@ -100,16 +79,18 @@ class Sweep:
         self._budget = budget or Budget()
         self._patience = patience or Patience()
         self._listener = listener or Silent()
-        self._baseline = dict(baseline) if baseline is not None else None
         self._order = Order(objective, lookahead)
         self._units = tuple(objective.units())
         self._cancel = threading.Event()
         self._state = threading.Condition()
         self._running: dict[str, Trial] = {}
         self._seen: dict[str, list[Params]] = {}
+        self._ended: set[str] = set()
         self._proposed = 0
         self._exhausted = False
         self._started = time.monotonic()
+        if baseline is not None:
+            self._admit(dict(baseline), baseline=True)
 
     # ---- pulled by backends
 
@@ -118,15 +99,13 @@ class Sweep:
         with self._state:
             while True:
                 if self._over():
-                    self._state.notify_all()
                     return None
                 trial = self._next()
                 if trial is not None:
                     self._running[trial.key] = trial
                     self._listener.started(trial)
                     return Job(trial.key, trial.params, tuple(trial.missing()), self._patience)
-                if not self._running and self._exhausted:
-                    self._state.notify_all()
+                if self._exhausted and not self._order.waiting:
                     return None
                 self._state.wait(timeout=0.5)
 
@@ -141,6 +120,9 @@ class Sweep:
             trial = self._running[key]
             self.record.add(trial, scores)
             self._listener.scored(trial, len(scores))
+            spent = Spent(seconds=self.spent().seconds)
+            if trial.missing() and (reason := self._budget.exceeded(spent)):
+                self.cancel(reason)
 
     def end(self, outcome: Ended) -> None:
         """Record how a job ended."""
@@ -148,6 +130,9 @@ class Sweep:
         with self._state:
             trial = self._running.pop(outcome.key)
             self.record.end(trial, outcome)
+            if outcome.status == "stopped" and not self.cancelled:
+                self.cancel("the budget has no room for the next paid call")
+            self._order.ended(trial.params)
             self._close(trial)
             self._state.notify_all()
 
@@ -182,83 +167,81 @@ class Sweep:
         return False
 
     def _exhausted_quietly(self) -> bool:
-        """Tell whether the search had nothing left anyway, so that no budget stopped it."""
-        if self._exhausted or self._order.waiting:
-            return self._exhausted and not self._order.waiting
+        """Tell whether nothing new was left to try anyway, so that no budget stopped it."""
         self._fill()
         return self._exhausted and not self._order.waiting
 
     def _next(self) -> Trial | None:
-        """Propose until something needs work; None if nothing does at the moment."""
-        if self._baseline is not None:
-            baseline, self._baseline = self._baseline, None
-            trial = self._open(baseline, baseline=True)
-            if trial is not None:
-                return trial
+        """Take proposals until one needs work; None if nothing does at the moment."""
         while True:
             self._fill()
-            params = self._order.pop()
-            if params is None:
+            proposal = self._order.pop()
+            if proposal is None:
                 return None
-            trial = self._open(params)
+            trial = self._open(proposal)
             if trial is not None:
                 return trial
             if self._over():
                 return None
 
     def _fill(self) -> None:
+        repeats = 0
         while not self._exhausted and self._order.wants_more:
             try:
-                proposal = self._proposer.ask()
+                point = self._proposer.ask()
             except Exhausted:
                 self._exhausted = True
                 return
-            if proposal is None:
+            if point is None:
                 return
-            self._order.push(self._space.active(proposal))
+            repeats = 0 if self._admit(self._space.active(point)) else repeats + 1
+            if repeats == _REPEATS:
+                self._exhausted = not self._running
+                return
 
-    def _open(self, params: Params, *, baseline: bool = False) -> Trial | None:
-        """Put a proposal on record; give its trial if there is anything left to evaluate."""
+    def _admit(self, params: Params, *, baseline: bool = False) -> bool:
+        """Queue a proposal, if it is new; a repeated one is answered from what is known."""
+        refused = ""
         try:
             key = self.objective.key(params)
         except ConfigError as error:
-            self._refuse(params, error)
-            return None
+            key, refused = digest("refused", params), str(error)
+        if key in self._ended:
+            self._proposer.tell(params, self._value(self.record.trials[key]))
+            return False
         if key in self._seen:
-            self._again(key, params)
-            return None
+            self._seen[key].append(params)
+            return False
+        self._order.push(Proposal(key, params, len(self._seen), baseline, refused))
         self._seen[key] = [params]
-        self._proposed += not baseline
-        trial = self.record.open(key, params, self._units, baseline=baseline)
-        self._journal.append(trial_event(trial))
-        if trial.missing():
+        return True
+
+    def _open(self, proposal: Proposal) -> Trial | None:
+        """Put a proposal on record; give its trial if there is anything left to evaluate."""
+        self._proposed += not proposal.baseline
+        key, known = proposal.key, self.record.known(proposal.key)
+        trial = self.record.open(
+            key, proposal.params, number=proposal.number, baseline=proposal.baseline
+        )
+        if known is None or trial.missing():
+            self._journal.append(trial_event(trial))
+        if proposal.refused:
+            outcome = Ended(key, "failed", 0.0, Failure("config", proposal.refused))
+            self._journal.append(ended_event(outcome))
+            self.record.end(trial, outcome)
+        elif trial.missing():
             trial.status = "running"
             trial.failure = None
             return trial
-        trial.status = "complete"
+        else:
+            trial.status = "complete"
+            self._order.ended(trial.params)
         self._close(trial)
         return None
 
-    def _refuse(self, params: Params, error: ConfigError) -> None:
-        """Record a configuration that cannot run, as a failure; nothing was evaluated."""
-        key = digest("refused", params)
-        self._seen[key] = [params]
-        self._proposed += 1
-        trial = self.record.open(key, params, self._units, baseline=False)
-        outcome = Ended(key, "failed", 0.0, Failure("config", str(error)))
-        self._journal.append(trial_event(trial), ended_event(outcome))
-        self.record.end(trial, outcome)
-        self._close(trial)
-
-    def _again(self, key: str, params: Params) -> None:
-        """Answer a repeated proposal from what is known, now or when its twin has ended."""
-        if key in self._running:
-            self._seen[key].append(params)
-        else:
-            self._proposer.tell(params, self._value(self.record.trials[key]))
-
     def _close(self, trial: Trial) -> None:
-        self._order.ended(trial.params)
+        self._ended.add(trial.key)
+        self._check_metric(trial)
         value = self._value(trial)
         for params in self._seen[trial.key]:
             self._proposer.tell(params, value)
@@ -273,12 +256,29 @@ class Sweep:
             return None
         return mean if self.objective.maximise(self.metric) else -mean
 
+    def _check_metric(self, trial: Trial) -> None:
+        """Say after the first trial, not after the last, that nothing measures the metric."""
+        if trial.status == "complete" and self.metric and self.metric not in trial.metrics:
+            raise ConfigError(
+                f"metric: {self.metric!r} is not measured; the objective reports: "
+                f"{', '.join(trial.metrics)}.{nearest(self.metric, trial.metrics)}",
+                ("metric",),
+            )
+
     @contextlib.contextmanager
     def session(self, facts: Mapping[str, Any]) -> Iterator[None]:
         """Frame the session in the journal, whatever ends it."""
         self._journal.append({"event": "opened", **facts})
-        self.record.work, self.record.stages = {}, {}
         try:
             yield
-        finally:
-            self._journal.append({"event": "closed", "reason": self.stop_reason})
+        except BaseException as error:
+            self.cancel(_reason(error))
+            with contextlib.suppress(OSError, RaytunerError):  # what ended it says more
+                self._journal.append({"event": "closed", "reason": self.stop_reason})
+            raise
+        self._journal.append({"event": "closed", "reason": self.stop_reason})
+
+
+def _reason(error: BaseException) -> str:
+    interrupted = isinstance(error, KeyboardInterrupt | asyncio.CancelledError)
+    return "interrupted" if interrupted else str(error) or type(error).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import platform
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,16 @@ from typing import Any
 from pydantic import BaseModel
 
 import raytuner
-from raytuner.backends import asynchronous, inprocess, processes
+from raytuner.backends import Backend, asynchronous, choose
 from raytuner.component import ConfigError, nearest
 from raytuner.journal import Journal
+from raytuner.listener import Listener
 from raytuner.objective import Objective, Params
 from raytuner.record import Record, opened_facts
-from raytuner.results import Results
+from raytuner.results import COLUMNS, Results
 from raytuner.space import Space
 from raytuner.study import Study
-from raytuner.sweep import Listener, Sweep
+from raytuner.sweep import Sweep
 
 _PROBED = 5_000
 """Grid points (or samples, in a continuous space) whose configuration is checked up front."""
@@ -78,10 +79,15 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     root = root or Path.cwd()
     space = study.parsed_space()
     space.check()
+    _refuse_columns(space)
     objective = study.build_objective(root)
     metric = _metric(study, objective)
     if not objective.units():
-        raise ConfigError("the objective has nothing to score: its golden set is empty")
+        raise ConfigError(
+            "objective: there is nothing to score, none of its questions has what the metrics "
+            "compare (evidence, or an answer)",
+            ("objective",),
+        )
     _probe(space, objective, study.seed)
     total = study.search.total(space)
     if total is None and study.budget.exceeded_never():
@@ -89,9 +95,21 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
             "budget: this search never ends by itself; give `trials`, `seconds` or `usd`",
             ("budget",),
         )
+    _backend(study)
     baseline = objective.defaults(space.names) if study.baseline else None
+    if baseline is not None and space.contains(baseline):
+        baseline = space.active(baseline)
     folder = None if in_memory else study.folder(root)
     return Prepared(study, objective, space, baseline, total, metric, folder, root)
+
+
+def _refuse_columns(space: Space) -> None:
+    for name in space.names:
+        if name in COLUMNS:
+            raise ConfigError(
+                f"space: {name}: the trial table has a column of that name; call it otherwise",
+                ("space", name),
+            )
 
 
 def _metric(study: Study, objective: Objective) -> str | None:
@@ -120,8 +138,22 @@ def _probe(space: Space, objective: Objective, seed: int) -> None:
         try:
             objective.key(params)
         except ConfigError as error:
-            field = ("space", *error.field[:1]) if error.field else ("space",)
-            raise ConfigError(f"space: {error.message}", field) from error
+            raise _impossible(params, error) from error
+
+
+def _impossible(params: Params, error: ConfigError) -> ConfigError:
+    """Say which parameters of the space make a configuration that cannot be."""
+    wrong = ".".join(str(part) for part in error.field)
+    blamed = [
+        name
+        for name in params
+        if f"{wrong}.".startswith(f"{name}.") or name.startswith(f"{wrong}.")
+    ]
+    field = ("space", *(blamed[:1] or error.field[:1]))
+    if sum("." in name and name in error.message for name in blamed) < 2:
+        return ConfigError(f"space: {error.message}", field)
+    rule = "change the values, or rule the combination out in `constraints`"
+    return ConfigError(f"space: {error.message}: {rule}", field)
 
 
 def run(
@@ -164,20 +196,9 @@ async def arun(
         return session.results()
 
 
-def _backend(study: Study) -> Callable[[Sweep], None]:
-    workers = study.workers
-    if study.backend == "processes":
-        if study.budget.usd is not None:
-            raise ConfigError(
-                "backend: processes cannot share one purse; use threads or async with budget.usd",
-                ("backend",),
-            )
-        return lambda sweep: processes.run_processes(sweep, workers, study.plugins)
-    if study.backend == "async":
-        return lambda sweep: asynchronous.run_async(sweep, workers)
-    if study.backend == "threads" or workers > 1:
-        return lambda sweep: inprocess.run_threads(sweep, workers)
-    return inprocess.run_sequential
+def _backend(study: Study) -> Backend:
+    paid = study.budget.usd is not None
+    return choose(study.backend, study.workers, study.plugins, paid=paid)
 
 
 class _Session:
@@ -232,7 +253,11 @@ class _Session:
         )
 
     def __enter__(self) -> _Session:
-        self._frame.__enter__()
+        try:
+            self._frame.__enter__()
+        except BaseException:
+            self._journal.close()
+            raise
         return self
 
     def __exit__(self, *error: Any) -> None:

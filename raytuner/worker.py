@@ -6,18 +6,16 @@ The same code runs in a loop, in threads, in processes, under asyncio and (later
 from __future__ import annotations
 
 import asyncio
-import math
-import numbers
+import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from raytuner.budget import BudgetExhaustedError
-from raytuner.component import ConfigError
-from raytuner.journal import JournalFullError
 from raytuner.meter import WorkMeter
-from raytuner.objective import Failure, Objective, ObjectiveFailure, Params, UnitScore
+from raytuner.objective import Failure, Objective, Params, UnitScore
+from raytuner.scores import checked, failure_of
 from raytuner.trial import Status
 
 Emit = Callable[[Sequence[UnitScore]], None]
@@ -64,21 +62,24 @@ class Ended:
 
 
 class _Progress:
-    """Which units of a job are still open, and the last failure of each."""
+    """Which units of a job are still open, why, and what was spent on them in vain."""
 
     def __init__(self, job: Job) -> None:
         self.open = dict.fromkeys(job.units)
         self.failures: dict[str, Failure] = {}
+        self._spent: dict[str, UnitScore] = {}
 
     def take(self, batch: Iterable[UnitScore]) -> list[UnitScore]:
         """Check a batch; keep what may be retried, give the scores to record."""
         scored = []
         for raw in batch:
-            score = _checked(raw)
+            score = checked(raw)
             if score.unit not in self.open:
                 continue
+            score = self._with_earlier(score)
             if score.failure is not None:
                 self.failures[score.unit] = score.failure
+                self._spent[score.unit] = score
                 continue
             del self.open[score.unit]
             self.failures.pop(score.unit, None)
@@ -90,126 +91,127 @@ class _Progress:
         for unit in self.open:
             self.failures.setdefault(unit, failure)
 
-    def retryable(self) -> tuple[str, ...]:
-        """List open units whose failure may go away."""
-        return tuple(u for u in self.open if (f := self.failures.get(u)) and f.retryable)
-
-    def forget(self, units: Iterable[str]) -> None:
-        """Drop the failures of units that are tried again."""
+    def retry(self, meter: WorkMeter) -> tuple[str, ...]:
+        """List the open units whose failure may go away, and forget that they failed."""
+        units = tuple(u for u in self.open if (f := self.failures.get(u)) and f.retryable)
         for unit in units:
-            self.failures.pop(unit, None)
+            del self.failures[unit]
+        if units:
+            meter.count("units retried", len(units))
+        return units
 
     def lost(self) -> list[UnitScore]:
         """List what stays without a score, as failures to record."""
-        return [UnitScore(unit, {}, failure=self.failures[unit]) for unit in self.open]
+        return [
+            self._with_earlier(UnitScore(unit, {}, failure=self.failures[unit]))
+            for unit in self.open
+        ]
+
+    def _with_earlier(self, score: UnitScore) -> UnitScore:
+        """Add what earlier attempts at this unit have cost."""
+        earlier = self._spent.get(score.unit)
+        if earlier is None:
+            return score
+        return score._replace(
+            cost=earlier.cost.plus(score.cost), seconds=earlier.seconds + score.seconds
+        )
 
 
-def _checked(score: UnitScore) -> UnitScore:
-    """Refuse scores that are not numbers: NaN is missing data, whatever it is called."""
-    if score.failure is not None:
-        return score._replace(scores={})
-    for metric, value in score.scores.items():
-        if not isinstance(value, numbers.Real) or not math.isfinite(value):
-            reason = f"the objective gave {metric} = {value!r}; a score is a finite number"
-            return score._replace(scores={}, failure=Failure("objective", reason))
-    if not score.scores:
-        return score._replace(failure=Failure("objective", "the objective gave no score"))
-    return score._replace(scores={metric: float(value) for metric, value in score.scores.items()})
+def run_job(objective: Objective, job: Job, emit: Emit, meter: WorkMeter) -> Ended:
+    """Evaluate a job; every batch is emitted, and so recorded, before the next one is begun.
 
-
-def failure_of(error: BaseException) -> Failure:
-    """Classify an exception that escaped an objective."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if isinstance(error, ObjectiveFailure):
-        return error.failure
-    if isinstance(error, ConfigError):
-        return Failure("config", str(error))
-    if isinstance(error, TimeoutError):
-        return Failure("timeout", text, retryable=True)
-    if isinstance(error, MemoryError):
-        return Failure("out_of_memory", text)
-    return Failure("objective", text[:2000])
-
-
-def run_job(
-    objective: Objective,
-    job: Job,
-    emit: Emit,
-    meter: WorkMeter,
-) -> Ended:
-    """Evaluate a job; every batch is emitted, and so recorded, before the next one is begun."""
+    What `emit` raises is no matter of the objective, and passes through.
+    """
     started = time.perf_counter()
     progress = _Progress(job)
-    units = job.units
     for attempt in range(job.patience.retries + 1):
-        if attempt:
+        units = progress.retry(meter) if attempt else job.units
+        if attempt and units:
             meter.pause(job.patience.delay(attempt))
+        if not units or meter.cancelled:
+            break
+        batches = _scored(objective, job.params, units, meter, progress)
         try:
-            for batch in objective.evaluate(job.params, units, meter):
-                _emit(progress, batch, emit)
-                if meter.cancelled:
-                    break
+            with contextlib.closing(batches):
+                for scored in batches:
+                    if scored:
+                        emit(scored)
+                    if meter.cancelled:
+                        break
         except BudgetExhaustedError:
             return _ended(job, "stopped", started, meter)
-        except JournalFullError:
-            raise
-        except Exception as error:  # noqa: BLE001 - anything a user's code raises is data
-            progress.fail(failure_of(error))
-        units = _again(progress, meter)
-        if not units:
-            break
     return _finish(job, progress, emit, started, meter)
 
 
-async def arun_job(
-    objective: Objective,
-    job: Job,
-    emit: Emit,
-    meter: WorkMeter,
-) -> Ended:
+async def arun_job(objective: Objective, job: Job, emit: Emit, meter: WorkMeter) -> Ended:
     """Do `run_job` inside an event loop, without blocking it."""
     started = time.perf_counter()
     progress = _Progress(job)
-    units = job.units
     for attempt in range(job.patience.retries + 1):
-        if attempt:
-            await asyncio.sleep(job.patience.delay(attempt))
+        units = progress.retry(meter) if attempt else job.units
+        if attempt and units:
+            await _pause(job.patience.delay(attempt), meter)
+        if not units or meter.cancelled:
+            break
+        batches = _ascored(objective, job.params, units, meter, progress)
         try:
-            async for batch in _until_cancelled(objective, job, units, meter):
-                _emit(progress, batch, emit)
+            async with contextlib.aclosing(batches):
+                async for scored in batches:
+                    emit(scored)
+                    if meter.cancelled:
+                        break
         except BudgetExhaustedError:
             return _ended(job, "stopped", started, meter)
-        except JournalFullError:
-            raise
-        except Exception as error:  # noqa: BLE001 - anything a user's code raises is data
-            progress.fail(failure_of(error))
-        units = _again(progress, meter)
-        if not units:
-            break
     return _finish(job, progress, emit, started, meter)
 
 
-async def _until_cancelled(
-    objective: Objective, job: Job, units: Sequence[str], meter: WorkMeter
-) -> AsyncIterator[Sequence[UnitScore]]:
-    async for batch in objective.aevaluate(job.params, units, meter):
-        yield batch
-        if meter.cancelled:
-            return
+def _scored(
+    objective: Objective,
+    params: Params,
+    units: Sequence[str],
+    meter: WorkMeter,
+    progress: _Progress,
+) -> Generator[list[UnitScore], None, None]:
+    """Give what is to be recorded of each batch, until the objective ends or breaks."""
+    try:
+        for batch in objective.evaluate(params, units, meter):
+            yield progress.take(batch)
+    except BudgetExhaustedError:
+        raise
+    # A user's code may also call sys.exit or let a cancellation of its own escape.
+    except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001
+        progress.fail(failure_of(error))
 
 
-def _emit(progress: _Progress, batch: Sequence[UnitScore], emit: Emit) -> None:
-    if scored := progress.take(batch):
-        emit(scored)
+async def _ascored(
+    objective: Objective,
+    params: Params,
+    units: Sequence[str],
+    meter: WorkMeter,
+    progress: _Progress,
+) -> AsyncGenerator[list[UnitScore], None]:
+    """Do `_scored` in an event loop."""
+    batches = objective.aevaluate(params, units, meter)
+    try:
+        async for batch in batches:
+            yield progress.take(batch)
+    except BudgetExhaustedError:
+        raise
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+            raise
+        progress.fail(failure_of(error))
+    finally:
+        if isinstance(batches, AsyncGenerator):
+            await batches.aclose()
 
 
-def _again(progress: _Progress, meter: WorkMeter) -> tuple[str, ...]:
-    if meter.cancelled:
-        return ()
-    units = progress.retryable()
-    if units:
-        meter.count("units retried", len(units))
-    return units
+async def _pause(seconds: float, meter: WorkMeter) -> None:
+    """Wait, but not beyond the end of the sweep."""
+    end = time.monotonic() + seconds
+    while not meter.cancelled and (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, 0.2))
 
 
 def _finish(job: Job, progress: _Progress, emit: Emit, started: float, meter: WorkMeter) -> Ended:

@@ -101,15 +101,14 @@ def _weigh(
 
 def _directions(fitted: Any, dimensions: int, seed: int) -> Any:
     """Give the right singular vectors [terms, directions] that carry any of the corpus."""
-    from sklearn.decomposition import TruncatedSVD
+    from sklearn.utils.extmath import randomized_svd
 
+    if fitted.nnz == 0:
+        return np.zeros((fitted.shape[1], 1))
     count = min(dimensions, *fitted.shape)
-    if fitted.shape[1] == 1:  # a single term, or none: nothing to decompose
-        return np.ones((1, 1))
-    svd = TruncatedSVD(count, random_state=seed).fit(fitted)
+    _, strengths, directions = randomized_svd(fitted, count, n_iter=5, random_state=seed)
     # Directions beyond the rank of the corpus are arbitrary; queries must not project on them.
-    real = svd.singular_values_ > 1e-9 * svd.singular_values_[0]
-    return svd.components_[real].T
+    return directions[strengths > 1e-9 * strengths[0]].T
 
 
 def _unit(rows: Any) -> Vectors:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from raytuner.backends import asynchronous, inprocess, processes
+from raytuner.component import ConfigError
 from raytuner.sweep import Sweep
 
 
@@ -16,3 +19,29 @@ class Backend(Protocol):
 
     def __call__(self, sweep: Sweep) -> None:
         """Run every job that the sweep gives."""
+
+
+def choose(name: str, workers: int, plugins: Sequence[str] = (), *, paid: bool = False) -> Backend:
+    """Give the backend that a study names.
+
+    Args:
+        name: as in a study.
+        workers: trials at the same time.
+        plugins: modules that worker processes import first.
+        paid: whether the trials share a purse.
+
+    Raises:
+        ConfigError: it cannot do what the study wants.
+    """
+    if name == "processes":
+        if paid:
+            raise ConfigError(
+                "backend: processes cannot share one purse; use threads or async with budget.usd",
+                ("backend",),
+            )
+        return lambda sweep: processes.run_processes(sweep, workers, plugins)
+    if name == "async":
+        return lambda sweep: asynchronous.run_async(sweep, workers)
+    if name == "threads" or workers > 1:
+        return lambda sweep: inprocess.run_threads(sweep, workers)
+    return inprocess.run_sequential

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from raytuner.sweep import Sweep
 from raytuner.worker import Ended, arun_job
@@ -16,15 +17,18 @@ async def arun(sweep: Sweep, workers: int) -> None:
     No sibling is lost or left running: if one task breaks, or this coroutine is cancelled, the
     others are cancelled, awaited, and what they had scored stands.
     """
-    tasks = [asyncio.create_task(_feed(sweep)) for _ in range(workers)]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException as error:
-        sweep.cancel("interrupted" if isinstance(error, asyncio.CancelledError) else str(error))
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+    # Waiting for jobs must not occupy the loop's own threads: running jobs may need them.
+    with ThreadPoolExecutor(workers, thread_name_prefix="raytuner-take") as waiting:
+        tasks = [asyncio.create_task(_feed(sweep, waiting)) for _ in range(workers)]
+        try:
+            await asyncio.gather(*tasks)
+        except BaseException as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            sweep.cancel("interrupted" if cancelled else str(error) or type(error).__name__)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
 
 
 def run_async(sweep: Sweep, workers: int) -> None:
@@ -54,12 +58,14 @@ def run_async(sweep: Sweep, workers: int) -> None:
         raise errors[0]
 
 
-async def _feed(sweep: Sweep) -> None:
-    while (job := await asyncio.to_thread(sweep.take)) is not None:
+async def _feed(sweep: Sweep, waiting: ThreadPoolExecutor) -> None:
+    loop = asyncio.get_running_loop()
+    while (job := await loop.run_in_executor(waiting, sweep.take)) is not None:
         emit = functools.partial(sweep.score, job.key)
         try:
             outcome = await arun_job(sweep.objective, job, emit, sweep.meter())
         except asyncio.CancelledError:
+            sweep.cancel("interrupted")
             sweep.end(Ended(job.key, "stopped", 0.0))
             raise
         sweep.end(outcome)

@@ -35,7 +35,7 @@ def run_feeders(sweep: Sweep, feeders: list[Feeder]) -> None:
             feeder()
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             errors.append(error)
-            sweep.cancel(str(error))
+            sweep.cancel(str(error) or type(error).__name__)
 
     threads = [
         threading.Thread(target=guarded, args=(feeder,), name=f"raytuner-{number}", daemon=True)
@@ -76,5 +76,6 @@ def _run(sweep: Sweep, job: Job) -> Ended:
             sweep.objective, job, lambda scores: sweep.score(job.key, scores), sweep.meter()
         )
     except KeyboardInterrupt:
+        sweep.cancel("interrupted")
         sweep.end(Ended(job.key, "stopped", 0.0))
         raise

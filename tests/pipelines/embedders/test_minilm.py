@@ -62,9 +62,9 @@ def check_rows(lengths):
     """Compare every batch size of each length with the batch of all rows, bit for bit."""
     rng = np.random.default_rng(7)
     for length in lengths:
-        ids = rng.integers(1000, 30_000, (max(9, min(64, 512 // length)), length))
+        ids = rng.integers(1000, 30_000, (max(4, min(32, 512 // length)), length))
         whole = session()(ids)
-        for rows in {1, 2, 3, 4, 5, 7, 8, len(ids) - 1}:
+        for rows in {1, 2, 3, 7, len(ids) - 1} & set(range(len(ids))):
             chosen = rng.permutation(len(ids))[:rows]
             assert np.array_equal(session()(ids[chosen]), whole[chosen]), (length, rows)
 
@@ -74,8 +74,8 @@ def test_rows_are_bitwise_independent_at_awkward_lengths():
 
 
 @pytest.mark.slow
-def test_rows_are_bitwise_independent_at_every_length():
-    check_rows(range(2, 257))
+def test_rows_are_bitwise_independent_at_many_lengths():
+    check_rows([*range(2, 64), *range(64, 257, 7), 127, 128, 129, 255, 256])
 
 
 def test_a_new_process_gives_the_same_bits(corpus):

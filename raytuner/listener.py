@@ -1,0 +1,33 @@
+"""Who is told what happens in a sweep, to show it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from raytuner.trial import Trial
+
+
+class Listener(Protocol):
+    """Is told what happens, to show it. Must return fast."""
+
+    def started(self, trial: Trial) -> None:
+        """A trial begins."""
+
+    def scored(self, trial: Trial, units: int) -> None:
+        """Some units of a trial are on record."""
+
+    def ended(self, trial: Trial) -> None:
+        """A trial has ended (also when all of it was known before)."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def started(self, trial: Trial) -> None:
+        """Show nothing."""
+
+    def scored(self, trial: Trial, units: int) -> None:
+        """Show nothing."""
+
+    def ended(self, trial: Trial) -> None:
+        """Show nothing."""

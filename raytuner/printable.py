@@ -1,0 +1,43 @@
+"""Makes values of any origin fit for a terminal: one line, harmless, not too long.
+
+Parameter values may be prompts, file names and error texts that somebody else wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def plain(text: object) -> str:
+    r"""Spell a text on one line; control and invisible characters as escapes (`\x1b`, `\n`)."""
+    return "".join(c if c.isprintable() else _escape(c) for c in str(text))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut the middle out of a long text: prompts often differ at their ends only."""
+    if len(text) <= width:
+        return text
+    tail = (width - 3) // 3
+    return f"{text[: width - 3 - tail]}...{text[len(text) - tail :]}"
+
+
+def spell(value: Any, width: int = 40) -> str:
+    """Spell one parameter value as YAML would have it, in at most `width` characters."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return shorten(f"[{', '.join(spell(item, width) for item in value)}]", width)
+    return shorten(plain(value), width)
+
+
+def spell_params(params: Mapping[str, Any], width: int = 40) -> str:
+    """Spell parameters as `name = value, ...`."""
+    pairs = (f"{plain(name)} = {spell(value, width)}" for name, value in params.items())
+    return ", ".join(pairs) or "no parameters"

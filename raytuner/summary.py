@@ -1,0 +1,145 @@
+"""Says in a few sentences what a study has found: what leads, how sure that is, what it took."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from raytuner.printable import plain, shorten, spell_params
+from raytuner.results import Interval, Results
+from raytuner.trial import Trial
+
+CUT, UNSEEN = "texts cut at the model's limit", "tokens never seen by the model"
+"""Counters that say something about a configuration, not about work: see `_cut`."""
+
+
+def lines(results: Results, study: Path | None = None) -> list[str]:
+    """Say what leads, how sure that is, what it took, and what to type next.
+
+    Args:
+        results: what has been found.
+        study: the study as the user named it, for the commands; default: the run folder.
+    """
+    said = _leader(results)
+    dead = dead_knobs(results)
+    if dead:
+        said.append(f"No effect on any score: {', '.join(map(plain, dead))}.")
+    said += [*_failed(results), *_work(results)]
+    if results.stop_reason:
+        said.append(f"Stopped early: {plain(results.stop_reason)}.")
+    if results.folder is not None:
+        said += _next(results, study)
+    return said
+
+
+def _leader(results: Results) -> list[str]:
+    best, baseline = results.best, results.baseline
+    if best is None:
+        return ["No configuration has been scored on every question yet."]
+    score = results.score(best)
+    said = [f"Best: {results.metric} {score:.4f}, trial {best.number}: {spell_params(best.params)}"]
+    if baseline is best:
+        said.append("  This is the configuration as it stands; nothing that was tried beats it.")
+    elif baseline is not None:
+        gain = results.difference(best, baseline)
+        said.append(f"  Against the configuration as it stands: {_gain(gain)}")
+    return [*said, _contenders(results), *_cut(best, baseline)]
+
+
+def _gain(gain: Interval | None) -> str:
+    if gain is None:
+        return "no common questions."
+    if not np.isfinite(gain.low):
+        return f"{gain.estimate:+.4f} (one question tells nothing about how sure that is)."
+    return f"{gain.estimate:+.4f}, 95 % interval {gain.low:+.4f} to {gain.high:+.4f}, paired."
+
+
+def _contenders(results: Results) -> str:
+    count = len(results.contenders())
+    others = sum(results.score(trial) is not None for trial in results.record.current) - 1
+    questions = len(results.record.units)
+    if not others:
+        return "  There is nothing to compare it with yet."
+    if not count:
+        return f"  {questions} questions tell it apart from all {others} others (paired, 95 %)."
+    return (
+        f"  A lead, not a proof: {questions} questions cannot tell it apart from {count} of "
+        f"{others} others (paired, 95 %)."
+    )
+
+
+def _cut(best: Trial, baseline: Trial | None) -> list[str]:
+    """Say what the embedding model never saw of the chunks of the best configuration."""
+    texts = best.counts.get(CUT, 0)
+    standing = baseline.counts.get(CUT, 0) if baseline is not None else texts
+    if not texts and not standing:
+        return []
+    said = f"  Note: {_unseen(best.counts)}"
+    if baseline is not None and standing != texts:
+        said += f"; as it stands: {_unseen(baseline.counts)}"
+    return [f"{said}."]
+
+
+def _unseen(counts: Mapping[str, int]) -> str:
+    texts, tokens = counts.get(CUT, 0), counts.get(UNSEEN, 0)
+    if not texts:
+        return "no chunk is longer than the embedding model reads"
+    return f"{texts:,} chunk texts are longer than the model reads, {tokens:,} tokens went unseen"
+
+
+def dead_knobs(results: Results) -> list[str]:
+    """List parameters that changed no score of any question in any comparable pair of trials."""
+    dead = []
+    complete = [trial for trial in results.record.current if results.score(trial) is not None]
+    for name in results.parameters:
+        groups: dict[str, list[Trial]] = {}
+        for trial in complete:
+            others = {k: v for k, v in trial.params.items() if k != name}
+            groups.setdefault(json.dumps(others, sort_keys=True), []).append(trial)
+        pairs = [(g[0], t) for g in groups.values() for t in g[1:] if t.key != g[0].key]
+        if pairs and all(_same_scores(a, b) for a, b in pairs):
+            dead.append(name)
+    return dead
+
+
+def _same_scores(a: Trial, b: Trial) -> bool:
+    return a.metrics == b.metrics and np.array_equal(a.table, b.table, equal_nan=True)
+
+
+def _failed(results: Results) -> list[str]:
+    if not results.failed:
+        return []
+    first = results.failed[0]
+    reason = shorten(plain(first.failure.message), 300) if first.failure else "unknown"
+    count = len(results.failed)
+    trials = "1 trial" if count == 1 else f"{count} trials"
+    return [f"Failed: {trials}; the first, {spell_params(first.params)}: {reason}"]
+
+
+def _work(results: Results) -> list[str]:
+    """Say what the latest session did."""
+    done = {name: amount for name, amount in results.work.items() if name not in {CUT, UNSEEN}}
+    if not done:
+        return ["Work done: none, everything was on record."] if results.total_work else []
+    said = "Work done: " + ", ".join(f"{amount:,} {name}" for name, amount in done.items())
+    stages = [f"{k} {s:.1f} s" for k, s in results.stage_seconds.items() if s >= 0.05]
+    return [f"{said} ({', '.join(stages)})." if stages else f"{said}."]
+
+
+def _next(results: Results, study: Path | None) -> list[str]:
+    folder = _near(results.folder or Path())
+    named = shlex.quote(str(study or folder))
+    said = [f"Trial table: {plain(folder / 'trials.parquet')}"]
+    if results.best is not None:
+        said.append(f"Next: raytuner results {named} --all; raytuner export {named} -o best.yaml")
+    return said
+
+
+def _near(path: Path) -> Path:
+    """Spell a path from the current folder where it lies below it."""
+    absolute, here = path.absolute(), Path.cwd()
+    return absolute.relative_to(here) if absolute.is_relative_to(here) else path
