@@ -21,7 +21,7 @@ from pipelines.workspace import Sources, Workspace
 from raytuner.component import ConfigError, digest, nearest
 from raytuner.objective import Meter, Objective, Params, Tally, UnitScore
 
-BATCH = 64
+BATCH = 256
 """Questions per batch: what a crash can cost at most."""
 
 DEFAULT_METRICS = ("recall@1000tok", "recall", "precision", "iou", "ndcg@10")

@@ -168,9 +168,13 @@ def _no_field(
 
 def blamed(error: ConfigError, params: Params) -> ConfigError:
     """Name the parameter that a complaint is about: the study says on which line it stands."""
-    at = ".".join(str(part) for part in error.field)
-    near = [n for n in params if n == at or at.startswith(f"{n}.") or n.startswith(f"{at}.")]
-    return ConfigError(error.message, (max(near, key=len, default=at),))
+    path = ".".join(str(part) for part in error.field).split(".")
+    for end in range(len(path), 0, -1):
+        at = ".".join(path[:end])
+        near = [n for n in params if n == at or at.startswith(f"{n}.") or n.startswith(f"{at}.")]
+        if near:
+            return ConfigError(error.message, (max(near, key=len),))
+    return ConfigError(error.message, error.field)
 
 
 def first_name(stage: str, change: Any) -> str:

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from raytuner import __version__
-from raytuner.component import ConfigError
+from raytuner.component import ConfigError, import_plugins
 from raytuner.journal import read
 from raytuner.results import Results
 from raytuner.study import Study
@@ -56,6 +56,7 @@ def _full(results: Results, trial: Trial) -> dict[str, object]:
     config, root = opened.get("config"), opened.get("root")
     if not config or not config.get("objective") or not root:
         return dict(trial.params)
+    import_plugins(config.get("plugins") or [])
     objective = Study.parse(config).build_objective(Path(root))
     return dict(objective.export(trial.params))
 

@@ -104,7 +104,6 @@ class Record:
         self.work: dict[str, int] = {}
         self.stages: dict[str, float] = {}
         for session in _sessions(events):
-            self.work, self.stages = {}, {}
             self._replay(session)
 
     @property
@@ -112,6 +111,10 @@ class Record:
         """The study's trials, by number."""
         mine = (self.trials[key] for key in self._numbers)
         return sorted(mine, key=lambda trial: trial.number)
+
+    def begin(self) -> None:
+        """Begin a session."""
+        self.work, self.stages = {}, {}
 
     def known(self, key: str) -> Trial | None:
         """Give a trial if it is the study's own already."""
@@ -149,6 +152,7 @@ class Record:
             self.stages[name] = self.stages.get(name, 0.0) + seconds
 
     def _replay(self, session: Sequence[Event]) -> None:
+        self.begin()
         opened = session[0]
         self.seconds += max(0.0, session[-1]["t"] - opened["t"])
         mine = opened["study"] == self.study

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from raytuner.search import Search
@@ -20,17 +21,19 @@ def study_schema() -> dict[str, Any]:
     properties["space"] = {**space, "description": properties["space"]["description"]}
     properties["search"]["anyOf"] = Search.model_json_schema()["anyOf"]
     properties["search"].pop("$ref", None)
-    properties["objective"] = _objective(properties["objective"]["description"])
+    description = properties["objective"]["description"]
+    properties["objective"] = {"description": description, "anyOf": _objectives(schema["$defs"])}
     return schema
 
 
-def _objective(description: str) -> dict[str, Any]:
+def _objectives(definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the sections of all objectives; what they define goes into `definitions`."""
     options: list[dict[str, Any]] = []
     for name, entry in sorted(objectives().items()):
         describe = getattr(entry.load(), "schema", None)
         if describe is None:
             continue
-        section = describe()
+        section = _lifted(describe(), f"{name}.", definitions)
         section["properties"] = {"kind": {"const": name}, **section["properties"]}
         section["required"] = ["kind", *section.get("required", [])]
         options.append(section)
@@ -39,4 +42,26 @@ def _objective(description: str) -> dict[str, Any]:
         "required": ["kind"],
         "properties": {"kind": {"type": "string", "pattern": ":"}},
     }
-    return {"description": description, "anyOf": [*options, own]}
+    return [*options, own]
+
+
+def _lifted(node: Any, prefix: str, definitions: dict[str, Any]) -> Any:
+    """Move definitions to where references look for them: the top of the whole schema.
+
+    Args:
+        node: a schema, or a part of one, that may bring definitions of its own.
+        prefix: keeps the names of one objective apart from those of another.
+        definitions: takes them.
+    """
+    if isinstance(node, list):
+        return [_lifted(item, prefix, definitions) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    for name, definition in node.get("$defs", {}).items():
+        definitions[prefix + name] = _lifted(definition, prefix, definitions)
+    lifted = {
+        key: _lifted(item, prefix, definitions) for key, item in node.items() if key != "$defs"
+    }
+    if "$ref" in lifted:
+        lifted["$ref"] = lifted["$ref"].replace("#/$defs/", f"#/$defs/{prefix}")
+    return lifted

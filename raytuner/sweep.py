@@ -87,6 +87,7 @@ class Sweep:
         self._seen: dict[str, list[Params]] = {}
         self._ended: set[str] = set()
         self._proposed = 0
+        self._short: str | None = None
         self._exhausted = False
         self._started = time.monotonic()
         if baseline is not None:
@@ -106,6 +107,7 @@ class Sweep:
                     self._listener.started(trial)
                     return Job(trial.key, trial.params, tuple(trial.missing()), self._patience)
                 if self._exhausted and not self._order.waiting:
+                    self.stop_reason = self.stop_reason or self._short
                     return None
                 self._state.wait(timeout=0.5)
 
@@ -120,8 +122,7 @@ class Sweep:
             trial = self._running[key]
             self.record.add(trial, scores)
             self._listener.scored(trial, len(scores))
-            spent = Spent(seconds=self.spent().seconds)
-            if trial.missing() and (reason := self._budget.exceeded(spent)):
+            if trial.missing() and (reason := self._budget.exceeded(self.spent())):
                 self.cancel(reason)
 
     def end(self, outcome: Ended) -> None:
@@ -149,9 +150,9 @@ class Sweep:
         return self._cancel.is_set()
 
     def spent(self) -> Spent:
-        """Sum up what the study has consumed, earlier sessions included."""
+        """Sum up what the study has consumed, earlier sessions included, trials aside."""
         seconds = self.record.seconds + time.monotonic() - self._started
-        return Spent(self._proposed, seconds, self.purse.spent)
+        return Spent(seconds=seconds, usd=self.purse.spent)
 
     # ---- what to try next
 
@@ -160,11 +161,8 @@ class Sweep:
             return True
         reason = self._budget.exceeded(self.spent())
         if reason and not self._exhausted_quietly():
-            self.stop_reason = reason
-            if "trials" not in reason:
-                self._cancel.set()
-            return True
-        return False
+            self.cancel(reason)
+        return self._cancel.is_set()
 
     def _exhausted_quietly(self) -> bool:
         """Tell whether nothing new was left to try anyway, so that no budget stopped it."""
@@ -212,13 +210,18 @@ class Sweep:
         if key in self._seen:
             self._seen[key].append(params)
             return False
+        # The first proposals count, not the first to run, which depends on who waits for whom.
+        self._short = self._budget.exceeded(Spent(trials=self._proposed))
+        if self._short and not baseline:
+            self._exhausted = True
+            return True
+        self._proposed += not baseline
         self._order.push(Proposal(key, params, len(self._seen), baseline, refused))
         self._seen[key] = [params]
         return True
 
     def _open(self, proposal: Proposal) -> Trial | None:
         """Put a proposal on record; give its trial if there is anything left to evaluate."""
-        self._proposed += not proposal.baseline
         key, known = proposal.key, self.record.known(proposal.key)
         trial = self.record.open(
             key, proposal.params, number=proposal.number, baseline=proposal.baseline
@@ -269,6 +272,7 @@ class Sweep:
     def session(self, facts: Mapping[str, Any]) -> Iterator[None]:
         """Frame the session in the journal, whatever ends it."""
         self._journal.append({"event": "opened", **facts})
+        self.record.begin()
         try:
             yield
         except BaseException as error:

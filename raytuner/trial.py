@@ -57,7 +57,14 @@ class Trial:
 
     def missing(self) -> list[str]:
         """List the units without a score, in evaluation order."""
-        return [unit for row, unit in enumerate(self.units) if not self._scored(row)]
+        if not len(self.table):
+            return list(self.units)
+        return [self.units[row] for row in np.flatnonzero(np.isnan(self.table).all(axis=1))]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every unit has a score."""
+        return bool(len(self.table)) and not np.isnan(self.table).all(axis=1).any()
 
     def values(self, metric: str) -> NDArray[np.float64]:
         """Give one metric per unit, NaN where missing; shape [units]."""
@@ -67,7 +74,7 @@ class Trial:
 
     def mean(self, metric: str) -> float | None:
         """Average a metric over the units it is defined for; None unless every unit is scored."""
-        if self.missing():
+        if not self.complete:
             return None
         values = self.values(metric)
         defined = values[~np.isnan(values)]

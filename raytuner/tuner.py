@@ -150,7 +150,7 @@ def _impossible(params: Params, error: ConfigError) -> ConfigError:
         if f"{wrong}.".startswith(f"{name}.") or name.startswith(f"{wrong}.")
     ]
     field = ("space", *(blamed[:1] or error.field[:1]))
-    if sum("." in name and name in error.message for name in blamed) < 2:
+    if sum("." in name and name in error.message for name in params) < 2:
         return ConfigError(f"space: {error.message}", field)
     rule = "change the values, or rule the combination out in `constraints`"
     return ConfigError(f"space: {error.message}: {rule}", field)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from raytuner.backends.inprocess import run_feeders
 from raytuner.sweep import Sweep
 from raytuner.worker import Ended, arun_job
 
@@ -38,24 +38,7 @@ def run_async(sweep: Sweep, workers: int) -> None:
     except RuntimeError:
         asyncio.run(arun(sweep, workers))
         return
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            asyncio.run(arun(sweep, workers))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=work, name="raytuner-async", daemon=True)
-    thread.start()
-    try:
-        thread.join()
-    except KeyboardInterrupt:
-        sweep.cancel("interrupted")
-        thread.join()
-        raise
-    if errors:
-        raise errors[0]
+    run_feeders(sweep, [lambda: asyncio.run(arun(sweep, workers))])
 
 
 async def _feed(sweep: Sweep, waiting: ThreadPoolExecutor) -> None:

@@ -29,39 +29,42 @@ def run_threads(sweep: Sweep, workers: int) -> None:
 def run_feeders(sweep: Sweep, feeders: list[Feeder]) -> None:
     """Run each feeder in a thread until all are done; the first error ends the sweep."""
     errors: list[BaseException] = []
+    ends = [threading.Event() for _ in feeders]
 
-    def guarded(feeder: Feeder) -> None:
+    def guarded(feeder: Feeder, end: threading.Event) -> None:
         try:
             feeder()
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             errors.append(error)
             sweep.cancel(str(error) or type(error).__name__)
+        finally:
+            end.set()
 
-    threads = [
-        threading.Thread(target=guarded, args=(feeder,), name=f"raytuner-{number}", daemon=True)
-        for number, feeder in enumerate(feeders)
-    ]
-    for thread in threads:
-        thread.start()
-    interrupted = _join(sweep, threads)
+    for number, pair in enumerate(zip(feeders, ends, strict=True)):
+        name = f"raytuner-{number}"
+        threading.Thread(target=guarded, args=pair, name=name, daemon=True).start()
+    interrupted = _wait(sweep, ends)
     if errors:
         raise errors[0]
     if interrupted:
         raise KeyboardInterrupt
 
 
-def _join(sweep: Sweep, threads: list[threading.Thread]) -> bool:
-    """Wait for the threads; a first Ctrl-C ends them in order, a second one at once."""
+def _wait(sweep: Sweep, ends: list[threading.Event]) -> bool:
+    """Wait for the threads; a first Ctrl-C ends them in order, a second one at once.
+
+    Not by `Thread.join`: up to Python 3.12 a Ctrl-C in it makes a living thread pass for dead.
+    """
     interrupted = False
-    for thread in threads:
-        while thread.is_alive():
-            try:
-                thread.join(timeout=0.2)
-            except KeyboardInterrupt:
-                if interrupted:
-                    raise
-                interrupted = True
-                sweep.cancel("interrupted")
+    while not all(end.is_set() for end in ends):
+        try:
+            for end in ends:
+                end.wait(timeout=0.2)
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            interrupted = True
+            sweep.cancel("interrupted")
     return interrupted
 
 

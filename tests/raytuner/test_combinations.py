@@ -131,7 +131,7 @@ def test_lasting_names_are_for_plain_values_only() -> None:
     plain = [1, "a", None, [1.5, {"a": [b"x", Path("y")]}], np.float32(2), {2: 3}]
     assert names.label(plain, "x") == Names(lasting=True).label(plain, "x")
     for foreign in (Thing(), [Thing()], {"a": (Thing(),)}, {Enum: 1}, print):
-        with pytest.raises(ConfigError, match="the docs holds a .* plain values .* `version`"):
+        with pytest.raises(ConfigError, match=r"the docs holds a .* plain values .* `version`"):
             names.label(foreign, "the docs")
 
 

@@ -1,0 +1,66 @@
+"""A small handbook with golden questions, as files: what studies of a RAG start from."""
+
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+DEVICES = ["pump", "valve", "boiler"]
+FACTS = ["warranty", "weight", "price", "maker", "colour", "service interval"]
+FILLER = (
+    "Keep the area around it dry and clean. Read the safety notes before you open the cover! "
+    "Spare parts are listed in the appendix."
+)
+
+
+@dataclass(frozen=True)
+class Handbook:
+    """Where the files are; `section` is what a study's objective says about them."""
+
+    root: Path
+
+    @property
+    def section(self):
+        return {
+            "documents": "docs",
+            "golden": "golden.jsonl",
+            "metrics": ["recall", "precision", "ndcg@10"],
+            "cache": "cache",
+        }
+
+
+def write_handbook(root: Path) -> Handbook:
+    """Write documents of some 50 sentences each, and a question about each of their facts."""
+    (root / "docs").mkdir()
+    questions = []
+    for device in DEVICES:
+        paragraphs = []
+        for number, (fact, room) in enumerate(itertools.product(FACTS, ["cellar", "attic"])):
+            value = f"{(len(device) * 7 + number * 13) % 89 + 2} units"
+            sentence = f"The {fact} of the {device} in the {room} is {value}."
+            paragraphs.append(f"## About the {fact}\n\n{sentence} {FILLER}")
+            questions.append(
+                {
+                    "id": f"{device}-{number}",
+                    "question": f"What is the {fact} of the {device} in the {room}?",
+                    "answer": value,
+                    "evidence": [{"doc": f"{device}.md", "quote": sentence}],
+                }
+            )
+        text = f"# The {device}\n\n" + "\n\n".join(paragraphs) + "\n"
+        (root / "docs" / f"{device}.md").write_text(text, encoding="utf-8")
+    lines = "".join(json.dumps(question) + "\n" for question in questions)
+    (root / "golden.jsonl").write_text(lines, encoding="utf-8")
+    return Handbook(root)
+
+
+@pytest.fixture(scope="session")
+def make_handbook():
+    return write_handbook
+
+
+@pytest.fixture
+def handbook(tmp_path):
+    return write_handbook(tmp_path)

@@ -1,0 +1,317 @@
+"""The journal: what is written comes back, whatever happens to the file or the disk."""
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raytuner import journal as module
+from raytuner.component import ConfigError
+from raytuner.journal import (
+    SCHEMA,
+    Journal,
+    JournalError,
+    JournalFullError,
+    decode,
+    encode,
+    make_folder,
+    read,
+)
+
+CHECK = settings(max_examples=60, deadline=None)
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+EVENTS = st.lists(
+    st.dictionaries(st.text(min_size=1).filter(lambda k: k not in {"crc", "schema"}), PLAIN,
+                    min_size=1, max_size=4),
+    min_size=1, max_size=4,
+)  # fmt: skip
+
+
+@CHECK
+@given(EVENTS)
+def test_events_come_back(events):
+    for event in events:
+        line = encode(event)
+        assert line.count(b"\n") == 1
+        assert decode(line) == event
+        assert {k: v for k, v in json.loads(line).items() if k != "crc"} == event
+
+
+@settings(max_examples=25, deadline=None)
+@given(EVENTS)
+def test_a_cut_at_any_byte_leaves_a_prefix(tmp_path_factory, events):
+    path = tmp_path_factory.mktemp("cut") / "journal.jsonl"
+    lines = [encode(event) for event in events]
+    whole = b"".join(lines)
+    for size in range(len(whole) + 1):
+        path.write_bytes(whole[:size])
+        found, good = read(path)
+        assert found == events[: len(found)]
+        assert good == sum(map(len, lines[: len(found)]))
+        assert size - good < len(lines[len(found)]) if len(found) < len(lines) else True
+
+
+@settings(max_examples=150, deadline=None)
+@given(events=EVENTS, data=st.data())
+def test_a_changed_byte_is_named_by_its_line(tmp_path_factory, events, data):
+    path = tmp_path_factory.mktemp("flip") / "journal.jsonl"
+    lines = [encode(event) for event in events]
+    whole = bytearray(b"".join(lines))
+    at = data.draw(st.integers(0, len(whole) - 2))  # without the last line's end: that is a tear
+    new = data.draw(st.integers(0, 255).filter(lambda byte: byte != whole[at]))
+    line = bytes(whole[:at]).count(b"\n") + 1
+    whole[at] = new
+    path.write_bytes(whole)
+    if bytes(whole).count(b"\n") < len(lines) and line == len(lines):
+        assert read(path)[0] == events[:-1]
+        return
+    with pytest.raises(JournalError, match=rf"journal\.jsonl, line {line}: the checksum"):
+        read(path)
+
+
+def test_every_byte_of_the_frame_is_checked(tmp_path):
+    line = encode({"event": "x"})
+    for at in range(len(line) - 1):
+        for new in (line[at] ^ 1, line[at] ^ 32):
+            damaged = line[:at] + bytes([new]) + line[at + 1 :]
+            with pytest.raises(ValueError, match=r"checksum|utf-8"):
+                decode(damaged)
+
+
+def test_append_is_on_disk_and_torn_tail_is_cut(tmp_path):
+    first = Journal(tmp_path / "run", clock=lambda: 12.34567)
+    first.append({"event": "a"}, {"event": "b"})
+    assert read(first.path)[0] == [{"event": "a", "t": 12.346}, {"event": "b", "t": 12.346}]
+    first.close()
+    with first.path.open("ab") as file:
+        file.write(encode({"event": "torn"})[:-3])
+    assert len(read(first.path)[0]) == 2
+    second = Journal(tmp_path / "run")
+    assert [event["event"] for event in second] == ["a", "b"]
+    second.append({"event": "c"})
+    second.forget()
+    assert list(second) == []
+    second.close()
+    assert [event["event"] for event in read(second.path)[0]] == ["a", "b", "c"]
+
+
+def test_memory_journal_keeps_what_json_keeps():
+    journal = Journal(None, clock=lambda: 1)
+    journal.append({"event": "a", "pair": (1, 2)})
+    assert list(journal) == [{"event": "a", "pair": [1, 2], "t": 1}]
+    with pytest.raises(ValueError, match="memory"):
+        _ = journal.path
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        journal.append({"x": float("nan")})
+    journal.close()
+
+
+def test_nan_never_reaches_the_file(tmp_path):
+    journal = Journal(tmp_path)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        journal.append({"event": "a"}, {"x": float("nan")})
+    assert journal.path.read_bytes() == b""
+    journal.close()
+
+
+def test_newer_schema_is_refused_older_and_unknown_facts_are_read(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(encode({"event": "opened", "schema": SCHEMA, "colour": "red"}))
+    assert read(path)[0][0]["colour"] == "red"
+    with path.open("ab") as file:
+        file.write(encode({"event": "opened", "schema": SCHEMA + 1}))
+    with pytest.raises(JournalError, match=r"line 2: written by a newer raytuner .* upgrade"):
+        read(path)
+
+
+def test_closed_journal_and_missing_file(tmp_path):
+    assert read(tmp_path / "none.jsonl") == ([], 0)
+    journal = Journal(tmp_path)
+    journal.close()
+    journal.close()
+    with pytest.raises(JournalError, match="is closed"):
+        journal.append({"event": "a"})
+
+
+def test_damaged_journal_lets_the_lock_go(tmp_path):
+    (tmp_path / "journal.jsonl").write_bytes(b"{}\n" + encode({"event": "a"}))
+    for _ in range(2):
+        with pytest.raises(JournalError, match="line 1: the checksum does not fit"):
+            Journal(tmp_path)
+
+
+def test_second_writer_is_refused_in_this_process_and_in_another(tmp_path):
+    journal = Journal(tmp_path)
+    with pytest.raises(JournalError, match=rf"in use by process {os.getpid()} on .* since \d{{4}}"):
+        Journal(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from raytuner.journal import Journal\n"
+        "try: Journal(Path(sys.argv[1]))\n"
+        "except ValueError as error: print(error)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"in use by process {os.getpid()} on" in ran.stdout
+    journal.close()
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+    Journal(tmp_path).close()
+
+
+def test_reading_while_it_is_written(tmp_path):
+    journal = Journal(tmp_path)
+    sizes, done = [], threading.Event()
+
+    def look():
+        while not done.is_set():
+            events, _ = read(journal.path)
+            assert [event["n"] for event in events] == list(range(len(events)))
+            sizes.append(len(events))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for number in range(300):
+        journal.append({"n": number, "text": "x" * 500})
+    done.set()
+    thread.join()
+    journal.close()
+    assert sizes == sorted(sizes)
+    assert len(read(journal.path)[0]) == 300
+
+
+def test_appends_of_many_threads_do_not_mix(tmp_path):
+    journal = Journal(tmp_path)
+    threads = [
+        threading.Thread(target=lambda n=n: [journal.append({"n": n}) for _ in range(20)])
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    journal.close()
+    assert sorted(event["n"] for event in read(journal.path)[0]) == sorted(list(range(8)) * 20)
+
+
+# ---- disks
+
+
+def test_full_device(tmp_path):
+    (tmp_path / "journal.jsonl").symlink_to("/dev/full")
+    journal = Journal(tmp_path)  # and does not read the device, which has no end
+    with pytest.raises(JournalFullError, match=r"journal\.jsonl: the disk is full \(No space"):
+        journal.append({"event": "a"})
+    journal.close()
+
+
+def test_limit_keeps_what_was_recorded_and_half_a_line_of_nothing(tmp_path):
+    code = (
+        "import resource, sys; from pathlib import Path; from raytuner.journal import *\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        "journal.append({'event': 'a'})\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))\n"
+        "try: journal.append({'event': 'b', 'text': 'x' * 1000})\n"
+        "except JournalFullError as error: print(error)\n"
+        "journal.append({'event': 'c'})\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)\n"
+        "journal.append({'event': 'd', 'text': 'x' * 1000})\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert "the disk is full (File too large); what is recorded stands: free some" in ran.stdout
+    assert [e["event"] for e in read(tmp_path / "journal.jsonl")[0]] == ["a", "c", "d"]
+
+
+def test_a_tail_that_cannot_be_cut_ends_the_writing(tmp_path, monkeypatch):
+    journal = Journal(tmp_path)
+    journal.append({"event": "a"})
+
+    def broken(*arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(module.os, "fsync", broken)
+    monkeypatch.setattr(module, "_truncate", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        journal.append({"event": "b"})
+    monkeypatch.undo()
+    with pytest.raises(JournalError, match="closed"):
+        journal.append({"event": "c"})
+    journal.close()
+
+
+def test_ctrl_c_while_waiting_for_the_disk_keeps_what_is_written(tmp_path, monkeypatch):
+    journal = Journal(tmp_path)
+    journal.append({"event": "a"})
+    sync = os.fsync
+
+    def interrupted(handle):
+        sync(handle)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append({"event": "b"})
+    monkeypatch.undo()
+    write = module._write_all
+    monkeypatch.setattr(module, "_write_all", lambda file, data: write(file, data[:9]) or interrupt())
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        journal.append({"event": "half"})
+    monkeypatch.undo()
+    journal.append({"event": "c"})
+    journal.close()
+    assert [event["event"] for event in read(journal.path)[0]] == ["a", "b", "c"]
+
+
+def test_folders_that_cannot_be_written(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(ConfigError, match=r"run folder .*file/run cannot be created: Not a direc"):
+        make_folder(file / "run")
+    (tmp_path / "a/journal.lock").mkdir(parents=True)
+    with pytest.raises(JournalError, match=r"journal\.lock cannot be written: Is a directory"):
+        Journal(tmp_path / "a")
+    (tmp_path / "b/journal.jsonl").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(JournalError, match=r"journal\.jsonl cannot be written: Is a directory"):
+            Journal(tmp_path / "b")
+
+
+def test_file_systems_without_locks_are_named(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(module.fcntl, "flock", refuse)
+    with pytest.raises(JournalError, match=r"without locks \(No locks available\); give the study"):
+        Journal(tmp_path)
+
+
+def test_lock_outlives_nothing(tmp_path):
+    code = "import sys, os; from pathlib import Path; from raytuner.journal import Journal\n" \
+           "j = Journal(Path(sys.argv[1])); os.kill(os.getpid(), 9)"  # fmt: skip
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert "process" in (tmp_path / "journal.lock").read_text()
+    Journal(Path(tmp_path)).close()
+
+
+def test_soft_limits_are_untouched_here():
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY

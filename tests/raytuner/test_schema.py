@@ -1,0 +1,92 @@
+"""The published schema: up to date, and strict where the study is strict."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+from raytuner.schema import study_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = study_schema()
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+@pytest.fixture
+def demo():
+    return YAML(typ="safe").load((ROOT / "examples/demo/study.yaml").read_text())
+
+
+def test_the_published_schema_is_the_programs(raytuner):
+    published = json.loads((ROOT / "docs/study.schema.json").read_text())
+
+    assert published == study_schema(), "run: raytuner schema > docs/study.schema.json"
+    assert json.loads(raytuner("schema").out) == published
+
+
+def test_it_takes_the_demo(validator, demo):
+    assert list(validator.iter_errors(demo)) == []
+
+
+WRONG = {
+    "unknown field": (("sercah",), "grid"),
+    "unknown field of the objective": (("objective", "documants"), "docs"),
+    "unknown stage": (("objective", "pipeline", "chunkr"), "fixed"),
+    "unknown kind": (("objective", "pipeline", "chunker"), {"kind": "fixd"}),
+    "unknown field of a part": (("objective", "pipeline", "chunker"), {"kind": "fixed", "siez": 1}),
+    "no hit": (("objective", "pipeline", "retriever"), {"kind": "bm25", "top_k": 0}),
+    "unknown search": (("search",), "gird"),
+    "unknown domain": (("space", "chunker.size"), {"chioce": [1]}),
+    "no worker": (("workers",), 0),
+    "unknown backend": (("backend",), "thread"),
+    "negative seed": (("seed",), -1),
+    "no trial": (("budget",), {"trials": 0}),
+    "name with a slash": (("name",), "a/b"),
+    "another version": (("version",), 2),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_it_refuses(validator, demo, case):
+    path, value = WRONG[case]
+    wrong = copy.deepcopy(demo)
+    node = wrong
+    for part in path[:-1]:
+        node = node[part]
+    node[path[-1]] = value
+
+    assert not validator.is_valid(wrong)
+
+
+@pytest.mark.parametrize("name", ["objective", "space"])
+def test_it_misses_what_a_study_needs(validator, demo, name):
+    del demo[name]
+
+    assert not validator.is_valid(demo)
+
+
+def test_it_takes_every_kind_of_domain(validator, demo):
+    demo["space"] = {
+        "a": {"int": [1, 9], "step": 2},
+        "b": {"float": [0.001, 1], "log": True},
+        "c": {"bool": True},
+        "d": {"choice": ["x", 1, None]},
+        "e": {"subset": ["x", "y"], "min": 1},
+        "f": {"int": [1, 3], "when": {"c": True}},
+    }
+
+    assert list(validator.iter_errors(demo)) == []
+
+
+def test_every_field_is_described(validator):
+    described = validator.schema["properties"]
+
+    assert all(field.get("description") for name, field in described.items() if name != "retry")
