@@ -52,9 +52,9 @@ class ConfigError(RaytunerError, ValueError):
         if first["type"] == "extra_forbidden":
             message = "no such field"
         elif isinstance(first["input"], bool | int | float | str) and first["type"] != "missing":
-            shown = repr(first["input"])
-            if shown not in message:
-                message = f"{message}, got {shown[:80]}"
+            shown = repr(first["input"])[:80]
+            ours = first["type"] == "value_error"  # written by hand, it may hold the value already
+            message = message if ours and shown in message else f"{message}, got {shown}"
         return cls(f"{'.'.join(str(part) for part in field)}: {message}", field)
 
 
@@ -208,13 +208,15 @@ class Component(BaseModel):
             raise ConfigError(
                 f"expected a {cls.role()} of kind {cls.kind!r}, got {value['kind']!r}"
             )
-        for name in fields:
+        for name, given in fields.items():
             if name not in cls.model_fields:
                 known = list(cls.model_fields)
                 raise ConfigError(
                     f"{cls.role()} {cls.kind!r} has no field {name!r}; it has: "
                     f"{', '.join(known) or 'none'}.{nearest(name, known)}"
                 )
+            if isinstance(given, bool) and cls.model_fields[name].annotation in {int, float}:
+                raise ConfigError(f"{name} is a number, got {str(given).lower()}")
         return handler(fields)
 
     @classmethod

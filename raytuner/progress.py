@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import TextIO
 
 from raytuner.listener import Listener
+from raytuner.printable import plain
+from raytuner.printable import spell as spell_value
 from raytuner.trial import Trial
 
 
@@ -70,8 +72,9 @@ class Tracker:
 
 
 def spell(trial: Trial) -> str:
-    """Spell a trial's parameters shortly."""
-    return ", ".join(f"{name.split('.')[-1]}={value}" for name, value in trial.params.items())
+    """Spell a trial's parameters shortly, by the last part of their names."""
+    pairs = trial.params.items()
+    return ", ".join(f"{plain(n).split('.')[-1]}={spell_value(v, 24)}" for n, v in pairs)
 
 
 def duration(seconds: float) -> str:

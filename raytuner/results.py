@@ -168,7 +168,12 @@ class Results:
         """One row a trial, best first: parameters, means, interval, work, how it ended."""
         import pandas as pd
 
-        return pd.DataFrame([self._row(trial) for trial in self.ranked])
+        table = pd.DataFrame([self._row(trial) for trial in self.ranked])
+        for name in self.parameters:
+            values = [trial.params.get(name) for trial in self.ranked]
+            if None in values:  # pandas would turn integers beside a gap into floats
+                table[name] = pd.Series(values, dtype=object)
+        return table
 
     @property
     def scores(self) -> pd.DataFrame:

@@ -59,7 +59,9 @@ class Trial:
         """List the units without a score, in evaluation order."""
         if not len(self.table):
             return list(self.units)
-        return [self.units[row] for row in np.flatnonzero(np.isnan(self.table).all(axis=1))]
+        return [
+            self.units[row] for row in np.flatnonzero(np.isnan(self.table).all(axis=1)).tolist()
+        ]
 
     @property
     def complete(self) -> bool:

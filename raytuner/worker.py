@@ -157,7 +157,8 @@ async def arun_job(objective: Objective, job: Job, emit: Emit, meter: WorkMeter)
         try:
             async with contextlib.aclosing(batches):
                 async for scored in batches:
-                    emit(scored)
+                    if scored:
+                        emit(scored)
                     if meter.cancelled:
                         break
         except BudgetExhaustedError:

@@ -153,6 +153,10 @@ def unit_events(folder, name):
     return [event for event in events if event["event"] == "units"]
 
 
+def rows_of(folder, name):
+    return [(event["key"], row[0]) for event in unit_events(folder, name) for row in event["rows"]]
+
+
 def kill_when(process, condition):
     end = time.monotonic() + 60
     while not condition():
@@ -172,16 +176,13 @@ def test_a_killed_run_goes_on_where_it_was(folder, wanted):
     scored = []
     for events in (1, 8):
         kill_when(start(path), lambda n=events: len(unit_events(folder, "killed")) >= n)
-        scored.append(len(unit_events(folder, "killed")))
-    assert scored[-1] < 24  # two batches a trial
+        scored.append(len(rows_of(folder, "killed")))
+    assert scored[-1] < 12 * 72
     process = start(path)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
 
-    rows = [
-        (event["key"], row[0])
-        for event in unit_events(folder, "killed") for row in event["rows"]
-    ]  # fmt: skip
+    rows = rows_of(folder, "killed")
     assert set(Counter(rows).values()) == {1}
     assert len(rows) == 12 * 72
     assert table(Results.open(folder / "runs" / "killed")) == wanted

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.metrics import parse_metric
-from pipelines.objective import BATCH, RagObjective
+from pipelines.objective import RagObjective
 from pipelines.pipeline import Pipeline
 from pipelines.roles import Embedded, Embedder
 from pipelines.scoring import Spending
@@ -110,7 +110,6 @@ def test_batches_are_small_and_hold_every_unit_once(handbook, monkeypatch):
     batches = list(objective.evaluate({}, objective.units(), Tally()))
     assert [len(batch) for batch in batches] == [10, 10, 10, 6]
     assert [s.unit for batch in batches for s in batch] == list(objective.units())
-    assert BATCH == 64
 
 
 def test_a_unit_scores_alike_alone_and_among_others(handbook):

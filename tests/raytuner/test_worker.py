@@ -1,0 +1,307 @@
+"""The trial boundary: retries, cancellation, and errors that are not the objective's."""
+
+import asyncio
+import threading
+
+import pytest
+
+from raytuner.budget import Purse
+from raytuner.journal import JournalFullError
+from raytuner.meter import WorkMeter
+from raytuner.objective import Cost, Failure, Objective, UnitScore
+from raytuner.worker import Job, Patience, arun_job, run_job
+
+UNITS = ("a", "b", "c", "d")
+
+
+class Script(Objective):
+    """Plays one function per attempt; each gives batches from (units, meter)."""
+
+    def __init__(self, *attempts):
+        self.attempts = list(attempts)
+        self.asked = []
+
+    def units(self):
+        return UNITS
+
+    def key(self, params):
+        return "k"
+
+    def evaluate(self, params, units, meter):
+        self.asked.append(tuple(units))
+        return iter(self.attempts[min(len(self.asked), len(self.attempts)) - 1](units, meter))
+
+
+class Closing(Script):
+    """Gives its batches as a generator and notes that it was closed."""
+
+    closed = False
+
+    def evaluate(self, params, units, meter):
+        try:
+            yield from super().evaluate(params, units, meter)
+        finally:
+            self.closed = True
+
+    async def aevaluate(self, params, units, meter):
+        try:
+            for batch in super().evaluate(params, units, meter):
+                await asyncio.sleep(0)
+                yield batch
+        finally:
+            self.closed = True
+
+
+def good(units, meter):
+    return [[UnitScore(unit, {"hit": 1.0})] for unit in units]
+
+
+def fails(*bad, kind="rate_limit", retryable=True):
+    def attempt(units, meter):
+        failure = Failure(kind, "no", retryable)
+        for unit in units:
+            if unit in bad:
+                yield [UnitScore(unit, {}, Cost(0.25, calls=1), 1.0, failure)]
+            else:
+                yield [UnitScore(unit, {"hit": 1.0}, Cost(0.5, calls=1))]
+
+    return attempt
+
+
+def raises(error, after=0):
+    def attempt(units, meter):
+        yield from good(units[:after], meter)
+        raise error
+
+    return attempt
+
+
+@pytest.fixture(params=["sync", "async"])
+def play(request):
+    """Run a job on either boundary; give its end and the batches that were emitted."""
+
+    def run(objective, *, retries=2, wait=0.0, meter=None, emit=None, units=UNITS):
+        batches = []
+
+        def keep(batch):
+            assert batch, "nothing is emitted in vain"
+            batches.append([(s.unit, s.scores.get("hit"), s.failure) for s in batch])
+            scores.extend(batch)
+
+        scores = []
+        job = Job("k", {}, units, Patience(retries, wait))
+        arguments = (objective, job, emit or keep, meter or WorkMeter())
+        if request.param == "sync":
+            ended = run_job(*arguments)
+        else:
+            ended = asyncio.run(arun_job(*arguments))
+        return ended, batches, scores
+
+    return run
+
+
+def test_batches_are_emitted_before_the_next_is_begun(play):
+    seen = []
+
+    def attempt(units, meter):
+        for unit in units:
+            seen.append(f"make {unit}")
+            yield [UnitScore(unit, {"hit": 1.0})]
+
+    ended, _, _ = play(Closing(attempt), emit=lambda batch: seen.append(f"keep {batch[0].unit}"))
+    assert seen == [f"{what} {unit}" for unit in UNITS for what in ("make", "keep")]
+    assert (ended.status, ended.failure) == ("complete", None)
+
+
+def test_only_what_may_go_away_is_retried_and_only_lasting_failures_are_emitted(play):
+    objective = Closing(fails("b", "d"), fails("d"), good)
+    ended, batches, scores = play(objective)
+    assert objective.asked == [UNITS, ("b", "d"), ("d",)]
+    assert all(failure is None for batch in batches for *_, failure in batch)
+    assert ended.status == "complete"
+    assert ended.counts == {"units retried": 3}
+    by_unit = {score.unit: score for score in scores}
+    assert by_unit["b"].cost == Cost(0.75, calls=2)  # what failed was paid for, too
+    assert by_unit["d"].cost == Cost(0.5, calls=2)
+    assert by_unit["d"].seconds == 2.0
+
+
+def test_lasting_failures_are_recorded_once_after_all_attempts(play):
+    objective = Closing(fails("b"))
+    ended, batches, scores = play(objective)
+    assert objective.asked == [UNITS, ("b",), ("b",)]
+    assert batches[-1] == [("b", None, Failure("rate_limit", "no", retryable=True))]
+    assert [unit for batch in batches for unit, *_ in batch].count("b") == 1
+    assert scores[-1].cost == Cost(0.75, calls=3)
+    assert (ended.status, ended.failure.kind) == ("failed", "rate_limit")
+    assert ended.counts == {"units retried": 2}
+
+
+def test_final_failures_are_not_retried(play):
+    objective = Closing(fails("b", kind="objective", retryable=False))
+    ended, _, _ = play(objective)
+    assert objective.asked == [UNITS]
+    assert ended.failure == Failure("objective", "no")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "attempts"),
+    [
+        (RuntimeError("x"), "objective", 1),
+        (TimeoutError("x"), "timeout", 3),
+        (SystemExit(1), "objective", 1),
+        (asyncio.CancelledError(), "objective", 1),
+    ],
+)
+def test_exceptions_fail_the_units_that_are_open(play, error, kind, attempts):
+    objective = Closing(raises(error, after=2), raises(error))
+    ended, batches, _ = play(objective)
+    assert len(objective.asked) == attempts
+    assert [unit for batch in batches[:2] for unit, *_ in batch] == ["a", "b"]
+    assert [(unit, failure.kind) for unit, _, failure in batches[-1]] == [("c", kind), ("d", kind)]
+    assert ended.failure.message.endswith("(2 units)")
+
+
+def test_the_last_reason_counts(play):
+    objective = Closing(fails("b"), raises(RuntimeError("broken for good")))
+    ended, _, _ = play(objective)
+    assert objective.asked == [UNITS, ("b",)]
+    assert ended.failure == Failure("objective", "RuntimeError: broken for good")
+
+
+def test_units_that_are_left_out_or_made_up(play):
+    def attempt(units, meter):
+        return [
+            [UnitScore("a", {"hit": 1.0}), UnitScore("a", {"hit": 0.0}), UnitScore("z", {"hit": 1})],
+            [UnitScore("a", {"hit": 0.5}), UnitScore("b", {"hit": 0.5})],
+        ]
+
+    ended, batches, _ = play(Closing(attempt))
+    assert batches[:2] == [[("a", 1.0, None)], [("b", 0.5, None)]]
+    assert "without a score for this unit (2 units)" in ended.failure.message
+
+
+def test_what_is_no_list_of_scores_is_a_failure(play):
+    ended, _, _ = play(Closing(lambda units, meter: [[{"a": 1.0}]]))
+    assert (ended.status, ended.failure.kind) == ("failed", "objective")
+    ended, _, _ = play(Closing(lambda units, meter: [0.5]))
+    assert (ended.status, ended.failure.kind) == ("failed", "objective")
+
+
+@pytest.mark.parametrize("error", [JournalFullError("full"), OSError(5, "EIO"), TimeoutError("t")])
+def test_errors_of_recording_are_not_the_objectives(play, error):
+    objective = Closing(good)
+
+    def emit(batch):
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        play(objective, emit=emit)
+    assert caught.value is error
+    assert objective.asked == [UNITS]
+    assert objective.closed
+
+
+def test_cancellation_ends_after_the_batch(play):
+    cancel = threading.Event()
+    objective = Closing(good)
+    kept = []
+
+    def emit(batch):
+        kept.extend(batch)
+        cancel.set()
+
+    ended, _, _ = play(objective, emit=emit, meter=WorkMeter(cancel=cancel))
+    assert [score.unit for score in kept] == ["a"]
+    assert (ended.status, ended.failure) == ("stopped", None)
+    assert objective.closed
+
+
+def test_nothing_begins_after_cancellation(play):
+    cancel = threading.Event()
+    cancel.set()
+    objective = Closing(good)
+    ended, _, _ = play(objective, meter=WorkMeter(cancel=cancel))
+    assert (objective.asked, ended.status) == ([], "stopped")
+
+
+def test_waiting_to_retry_ends_with_the_sweep(play):
+    cancel = threading.Event()
+    objective = Closing(fails("b"))
+    timer = threading.Timer(0.1, cancel.set)
+    timer.start()
+    ended, batches, _ = play(objective, wait=60, meter=WorkMeter(cancel=cancel))
+    assert objective.asked == [UNITS]
+    assert ended.status == "stopped"
+    assert all(failure is None for batch in batches for *_, failure in batch)
+
+
+def test_no_room_in_the_budget_stops_without_a_failure(play):
+    def attempt(units, meter):
+        for unit in units:
+            meter.reserve(0.4)
+            meter.settle(0.4, Cost(0.4))
+            yield [UnitScore(unit, {"hit": 1.0}, Cost(0.4))]
+
+    ended, batches, _ = play(Closing(attempt), meter=WorkMeter(Purse(1.0)))
+    assert len(batches) == 2
+    assert (ended.status, ended.failure) == ("stopped", None)
+
+
+def test_no_units_no_work(play):
+    objective = Closing(good)
+    ended, _, _ = play(objective, units=())
+    assert (objective.asked, ended.status) == ([], "complete")
+
+
+def test_counts_and_stages_are_handed_over(play):
+    def attempt(units, meter):
+        with meter.stage("work"):
+            meter.count("texts", 3)
+        yield from good(units, meter)
+
+    ended, _, _ = play(Closing(attempt))
+    assert ended.counts == {"texts": 3}
+    assert set(ended.stages) == {"work"}
+
+
+def test_sync_objectives_run_beside_the_loop():
+    async def both():
+        ticks = []
+
+        async def tick():
+            for _ in range(5):
+                ticks.append(1)
+                await asyncio.sleep(0.01)
+
+        def attempt(units, meter):
+            threading.Event().wait(0.2)
+            return good(units, meter)
+
+        job = Job("k", {}, UNITS)
+        ended, _ = await asyncio.gather(
+            arun_job(Script(attempt), job, lambda batch: None, WorkMeter()), tick()
+        )
+        return ended.status, len(ticks)
+
+    assert asyncio.run(both()) == ("complete", 5)
+
+
+async def test_being_cancelled_is_not_a_failure():
+    class Endless(Script):
+        async def aevaluate(self, params, units, meter):
+            await asyncio.sleep(60)
+            yield []
+
+    task = asyncio.create_task(
+        arun_job(Endless(), Job("k", {}, UNITS), lambda batch: None, WorkMeter())
+    )
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_delays_double_and_are_capped():
+    assert [Patience(9, 1.0, 10.0).delay(n) for n in range(1, 7)] == [1, 2, 4, 8, 10, 10]
+    assert Patience(base=0).delay(50) == 0
