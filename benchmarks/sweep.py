@@ -3,7 +3,8 @@
 Chunk size {128, 256, 512} x overlap {0, a fifth} x top-k {1, 3, 5, 10}, all-MiniLM-L6-v2 in
 float32 everywhere, on the same documents and questions. Every system runs once, in a process of
 its own, imports and reading included; CPU time is the yardstick, since it is steady on a machine
-that does other things too. Recall is compared question by question.
+that does other things too. All embed on one thread (see `--threads`): where two share a core, the
+CPU seconds of both grow. Recall is compared question by question.
 
     python benchmarks/sweep.py                  # about ten minutes on one core
     python benchmarks/sweep.py --points small   # a quick look
@@ -42,7 +43,9 @@ Report = dict[str, Any]
 """CPU and wall seconds, scores, and for ours the work counters."""
 
 
-def our_sweep(folder: Path, points: Points, name: str, match: str, cache: str) -> Any:
+def our_sweep(
+    folder: Path, points: Points, name: str, *, match: str, cache: str, threads: int
+) -> Any:
     """Run the grid as a study."""
     from raytuner import Study, run
 
@@ -55,8 +58,8 @@ def our_sweep(folder: Path, points: Points, name: str, match: str, cache: str) -
             "golden": "questions.jsonl",
             "metrics": ["recall"],
             "pipeline": {
-                "chunker": "sentence", "match": match, "embedder": "minilm", "store": "exact",
-                "retriever": "dense",
+                "chunker": "sentence", "match": match, "store": "exact", "retriever": "dense",
+                "embedder": {"kind": "minilm", "threads": threads},
             },
             "cache": cache,
         },
@@ -76,17 +79,19 @@ def our_sweep(folder: Path, points: Points, name: str, match: str, cache: str) -
     return {"scores": scores, "work": results.work}
 
 
-def work(system: str, folder: Path, points: str, experimental: str) -> None:
+def work(system: str, folder: Path, options: argparse.Namespace) -> None:
     """Run one system in this process and write what it found."""
-    grid = GRIDS[points]
+    grid, threads = GRIDS[options.points], options.threads
     if system in {"scratch", "persisted"}:
         kept = folder / "storage" if system == "persisted" else None
-        found = llama_index_sweep(folder, grid, kept, experimental)
+        found = llama_index_sweep(folder, grid, kept, options.experimental, threads)
     elif system == "sentences":
-        found = our_sweep(folder, grid, system, "sentences", "cache-sentences")
+        found = our_sweep(
+            folder, grid, system, match="sentences", cache="cache-sentences", threads=threads
+        )
     else:
-        wide = Points((*grid.sizes, NEXT_SIZE), grid.depths)
-        found = our_sweep(folder, wide if system == "wider" else grid, system, "chunk", "cache")
+        wide = Points((*grid.sizes, NEXT_SIZE), grid.depths) if system == "wider" else grid
+        found = our_sweep(folder, wide, system, match="chunk", cache="cache", threads=threads)
     (folder / f"{system}.json").write_text(json.dumps(found))
 
 
@@ -94,6 +99,7 @@ def measure(system: str, folder: Path, options: argparse.Namespace) -> dict[str,
     """Run one system in a process of its own."""
     command = [sys.executable, __file__, "--worker", system, "--folder", str(folder)]
     command += ["--points", options.points, "--experimental", options.experimental]
+    command += ["--threads", str(options.threads)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -165,12 +171,13 @@ def main() -> None:
     parser.add_argument("--golden", help="questions about them, in any known format")
     parser.add_argument("--points", choices=sorted(GRIDS), default="full")
     parser.add_argument("--experimental", default="", help="folder with LlamaIndex's tuner")
+    parser.add_argument("--threads", type=int, default=1, help="to embed with; 0: every core")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        work(options.worker, Path(options.folder), options.points, options.experimental)
+        work(options.worker, Path(options.folder), options)
         return
     if (options.documents is None) != (options.golden is None):
         parser.error("--documents and --golden belong together")

@@ -12,16 +12,18 @@ from typing import Any
 from sweep_data import Points, Scores, load
 
 
-def local_embedding() -> Any:
+def local_embedding(threads: int) -> Any:
     """Make our MiniLM what LlamaIndex wants an embedding to be."""
     from llama_index.core.base.embeddings.base import BaseEmbedding
 
     from pipelines.embedders import MiniLM
     from raytuner.objective import Tally
 
+    model = MiniLM(threads=threads)
+
     class LocalEmbedding(BaseEmbedding):  # type: ignore[misc]
         def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-            found = MiniLM().embed(texts, query=False, meter=Tally()).vectors
+            found = model.embed(texts, query=False, meter=Tally()).vectors
             return [[float(x) for x in row] for row in found]
 
         def _get_text_embedding(self, text: str) -> list[float]:
@@ -53,7 +55,9 @@ def build_index(params: dict[str, Any], embedding: Any, kept: Path | None) -> An
     return index
 
 
-def llama_index_sweep(folder: Path, points: Points, kept: Path | None, experimental: str) -> Any:
+def llama_index_sweep(
+    folder: Path, points: Points, kept: Path | None, experimental: str, threads: int
+) -> Any:
     """Run the tutorial's objective over the grid, one question at a time."""
     from llama_index.core import Document
 
@@ -61,7 +65,7 @@ def llama_index_sweep(folder: Path, points: Points, kept: Path | None, experimen
     from pipelines.types import Hit
 
     corpus, golden = load(folder)
-    embedding = local_embedding()
+    embedding = local_embedding(threads)
     tuner, result = their_tuner(experimental)
 
     def objective(params: dict[str, Any]) -> Any:

@@ -6,9 +6,12 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raytuner.component import ConfigError
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,6 @@ def read_yaml(path: Path) -> YamlDocument:
     Raises:
         ConfigError: naming file and line.
     """
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
@@ -54,10 +56,11 @@ def read_yaml(path: Path) -> YamlDocument:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    yaml = YAML(typ="rt", pure=True)
-    yaml.allow_duplicate_keys = False
+    lines: dict[tuple[str | int, ...], int] = {}
     try:
-        tree = yaml.load(text)
+        data = _plain(_parser().load(text), (), lines)
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply, or an alias contains itself") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}" if mark else ""
@@ -65,17 +68,26 @@ def read_yaml(path: Path) -> YamlDocument:
         raise ConfigError(f"{path}{where}: not valid YAML: {problem}") from None
     except YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
-    lines: dict[tuple[str | int, ...], int] = {}
-    try:
-        data = _plain(tree, (), lines)
-    except RecursionError:
-        raise ConfigError(f"{path}: not valid here: an alias contains itself") from None
     if data is None:
         raise ConfigError(f"{path} is empty; `raytuner init` writes a study to start from")
     if not isinstance(data, dict):
         kind = "a list" if isinstance(data, list) else f"{str(data)[:60]!r}"
         raise ConfigError(f"{path}: expected fields such as `name: demo`, got {kind}")
     return YamlDocument(path, data, lines)
+
+
+def _parser() -> YAML:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import RoundTripConstructor
+
+    class Constructor(RoundTripConstructor):
+        """Dates are strings: YAML 1.2 has no type for them."""
+
+    Constructor.add_constructor("tag:yaml.org,2002:timestamp", Constructor.construct_yaml_str)
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Constructor = Constructor
+    yaml.allow_duplicate_keys = False
+    return yaml
 
 
 @contextlib.contextmanager

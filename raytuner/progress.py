@@ -50,7 +50,7 @@ class Tracker:
     def left(self) -> float | None:
         """Estimate the seconds left from the trials that needed work."""
         worked = self.done - self.known
-        if self.total is None or worked < 2:
+        if self.total is None or worked < 5:
             return None
         pace = (time.monotonic() - self._began) / worked
         return max(0.0, pace * (self.total - self.done))

@@ -122,8 +122,6 @@ class Sweep:
             trial = self._running[key]
             self.record.add(trial, scores)
             self._listener.scored(trial, len(scores))
-            if trial.missing() and (reason := self._budget.exceeded(self.spent())):
-                self.cancel(reason)
 
     def end(self, outcome: Ended) -> None:
         """Record how a job ended."""
@@ -273,6 +271,11 @@ class Sweep:
         """Frame the session in the journal, whatever ends it."""
         self._journal.append({"event": "opened", **facts})
         self.record.begin()
+        left = (self._budget.seconds or 0) - self.spent().seconds
+        alarm = threading.Timer(min(left, threading.TIMEOUT_MAX), self._ring)
+        alarm.daemon = True
+        if self._budget.seconds:
+            alarm.start()
         try:
             yield
         except BaseException as error:
@@ -280,7 +283,15 @@ class Sweep:
             with contextlib.suppress(OSError, RaytunerError):  # what ended it says more
                 self._journal.append({"event": "closed", "reason": self.stop_reason})
             raise
+        finally:
+            alarm.cancel()
         self._journal.append({"event": "closed", "reason": self.stop_reason})
+
+    def _ring(self) -> None:
+        """End the sweep when its seconds are used, also while every worker is busy."""
+        with self._state:
+            if self._running or not self._exhausted_quietly():
+                self.cancel(f"the budget of {self._budget.seconds:g} seconds is used")
 
 
 def _reason(error: BaseException) -> str:

@@ -168,6 +168,7 @@ def kill_when(process, condition):
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(folder, wanted):
     path = write_study(folder, "killed", "cache-killed")
 

@@ -68,24 +68,35 @@ class _Feeder:
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._process: SpawnProcess | None = None
         self._pipe: Connection[Any, Any] | None = None
+        self._death = ""
 
     def run(self) -> None:
         while (job := self._sweep.take()) is not None:
             self._sweep.end(self._attempts(job))
 
-    def close(self) -> int | None:
-        """End the worker, which holds no state worth waiting for; give its exit code."""
-        code = None
+    def close(self) -> None:
+        """End the worker, which holds no state worth waiting for."""
         if self._process is not None:
             self._process.terminate()
             self._process.join(timeout=5)
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join()
-            code = self._process.exitcode
         if self._pipe is not None:
             self._pipe.close()
         self._process = self._pipe = None
+
+    def _bury(self) -> int:
+        """Find out how the worker died, and clear up; give its exit code."""
+        code = 0
+        if self._process is not None:
+            self._process.join(timeout=5)
+            code = self._process.exitcode or 0
+        self._death = f"ended with exit code {code} on this trial"
+        if code < 0:
+            hint = " (SIGKILL), perhaps for want of memory" if -code == signal.SIGKILL else ""
+            self._death = f"was killed by signal {-code}{hint}, on this trial"
+        self.close()
         return code
 
     def _attempts(self, job: Job) -> Ended:
@@ -103,7 +114,7 @@ class _Feeder:
                 return Ended(job.key, "complete", time.perf_counter() - started)
         if self._sweep.cancelled:
             return Ended(job.key, "stopped", time.perf_counter() - started)
-        failure = Failure("lost_worker", "the worker process died on this trial", retryable=True)
+        failure = Failure("lost_worker", f"the worker process {self._death}", retryable=True)
         self._sweep.score(job.key, [UnitScore(u, {}, failure=failure) for u in open_units])
         return Ended(job.key, "failed", time.perf_counter() - started, failure)
 
@@ -119,7 +130,7 @@ class _Feeder:
                 pipe.send(not self._sweep.cancelled)
             return message
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            self.close()
+            self._bury()
             return None
         except _LateError:
             self.close()
@@ -148,9 +159,7 @@ class _Feeder:
         try:
             self._receive(self._pipe)
         except (EOFError, ConnectionResetError):
-            self._process.join(timeout=5)
-            code = self.close()
-            if code is None or code <= 0:  # killed from outside: that may not happen again
+            if self._bury() <= 0:  # killed from outside: that may not happen again
                 raise
             raise WorkerStartError(
                 "a worker process could not start (its error is above); a script that uses "

@@ -159,9 +159,9 @@ def section(tmp_path_factory, make_handbook):
     return make_handbook(tmp_path_factory.mktemp("keys"))
 
 
-def objective_of(section, pipeline, **fields):
-    found = {**section.section, "metrics": ["recall", "token-f1"], "pipeline": pipeline, **fields}
-    return RagObjective.build(found, root=section.root, seed=fields.pop("seed", 0))
+def objective_of(section, pipeline, seed=0, metrics=("recall", "token-f1")):
+    found = {**section.section, "metrics": metrics, "pipeline": pipeline}
+    return RagObjective.build(found, root=section.root, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -245,24 +245,17 @@ def test_order_of_metrics_does_not_matter(section):
     assert one.scope() == other.scope()
 
 
-def test_data_and_seed_change_scope_and_key(section):
-    before = objective_of(section, {"generator": "extractive"})
-    found = {before.key({})}
-    seeded = RagObjective.build(
-        {**section.section, "metrics": ["recall", "token-f1"],
-         "pipeline": {"generator": "extractive"}}, root=section.root, seed=1)  # fmt: skip
-    found.add(seeded.key({}))
-    for path in (section.root / "docs" / "pump.md", section.root / "golden.jsonl"):
-        text = path.read_text()
-        path.write_text(text.replace("pump in the cellar is", "pump in the cellar was"))
-        golden = section.root / "golden.jsonl"
-        if path != golden:
-            old = golden.read_text()
-            golden.write_text(old.replace("pump in the cellar is", "pump in the cellar was"))
-        else:
-            path.write_text(text.replace("What is the", "Tell the"))
-        found.add(objective_of(section, {"generator": "extractive"}).key({}))
-    assert len(found) == 4
+def test_data_and_seed_change_scope_and_key(handbook):
+    def key(seed=0):
+        return objective_of(handbook, {"generator": "extractive"}, seed=seed).key({})
+
+    found = [key(), key(seed=1)]
+    golden, document = handbook.root / "golden.jsonl", handbook.root / "docs" / "pump.md"
+    golden.write_text(golden.read_text().replace("What is the", "Tell the"))
+    found.append(key())
+    document.write_text(document.read_text() + "One more line.\n")
+    found.append(key())
+    assert len(set(found)) == 4
 
 
 def test_idle_stages_are_in_no_trial_key(objective):

@@ -140,8 +140,11 @@ def test_keys_are_the_same_in_every_process():
     code = f"from tests.raytuner.test_component import *; print({expression})"
     keys = {
         subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True, text=True, check=True,
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()  # fmt: skip
         for seed in ("1", "2")
     }

@@ -329,7 +329,10 @@ def test_keys_are_the_same_in_every_process(tmp_path):
     )
     keys = {
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(tmp_path)},
         ).stdout  # fmt: skip
         for seed in ("0", "1", "2")

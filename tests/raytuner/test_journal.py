@@ -268,7 +268,9 @@ def test_ctrl_c_while_waiting_for_the_disk_keeps_what_is_written(tmp_path, monke
         journal.append({"event": "b"})
     monkeypatch.undo()
     write = module._write_all
-    monkeypatch.setattr(module, "_write_all", lambda file, data: write(file, data[:9]) or interrupt())
+    monkeypatch.setattr(
+        module, "_write_all", lambda file, data: write(file, data[:9]) or interrupt()
+    )
 
     def interrupt():
         raise KeyboardInterrupt
@@ -310,4 +312,3 @@ def test_lock_outlives_nothing(tmp_path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert "process" in (tmp_path / "journal.lock").read_text()
     Journal(Path(tmp_path)).close()
-

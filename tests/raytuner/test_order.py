@@ -68,7 +68,7 @@ def test_refused_ones_have_no_affinity_and_the_room_is_limited():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("push pop end".split()), st.sampled_from("abc")),
+@given(st.lists(st.tuples(st.sampled_from(["push", "pop", "end"]), st.sampled_from("abc")),
                 max_size=40))  # fmt: skip
 def test_nothing_is_lost_or_given_twice(steps):
     order, pushed, popped, running = Order(ByX(), 10**6), [], [], []

@@ -71,7 +71,7 @@ def test_replaying_gives_what_was_lived():
        st.floats(allow_nan=False, allow_infinity=False) | st.text() |
        st.lists(st.integers()).map(tuple), max_size=4))  # fmt: skip
 def test_parameters_come_back_as_they_were(params):
-    found = record(opened(), proposed("k", **{"z": 1}) | {"params": params}).trials["k"].params
+    found = record(opened(), proposed("k", z=1) | {"params": params}).trials["k"].params
     assert found == params
     assert [type(value) for value in found.values()] == [type(v) for v in params.values()]
 

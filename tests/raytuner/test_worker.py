@@ -172,7 +172,11 @@ def test_the_last_reason_counts(play):
 def test_units_that_are_left_out_or_made_up(play):
     def attempt(units, meter):
         return [
-            [UnitScore("a", {"hit": 1.0}), UnitScore("a", {"hit": 0.0}), UnitScore("z", {"hit": 1})],
+            [
+                UnitScore("a", {"hit": 1.0}),
+                UnitScore("a", {"hit": 0.0}),
+                UnitScore("z", {"hit": 1}),
+            ],
             [UnitScore("a", {"hit": 0.5}), UnitScore("b", {"hit": 0.5})],
         ]
 

@@ -1,0 +1,226 @@
+"""Tables, intervals, comparisons and files of an outcome."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+import raytuner
+from raytuner.component import ConfigError
+from raytuner.journal import encode
+from raytuner.results import COLUMNS, Results, mean_interval, parquet_ready
+from tests.raytuner.probes import SPACE, Questions, study, table, worth
+
+
+@pytest.fixture(scope="module")
+def results():
+    return raytuner.run(study(Questions(faults={2: "raise"})), in_memory=True)
+
+
+# ---- intervals
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=60))
+def test_intervals_agree_with_scipy(values):
+    values = np.array(values)
+    n, error = len(values), values.std(ddof=1) / math.sqrt(len(values))
+    found = mean_interval(values)
+    assert found.estimate == values.mean()
+    floor = 1 / (4 * n)
+    low, high = stats.t.interval(0.95, n - 1, loc=values.mean(), scale=max(error, floor))
+    assert found.low == pytest.approx(low, rel=1e-9, abs=1e-9)
+    assert found.high == pytest.approx(high, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 10, 100])
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_equal_answers_are_no_proof_of_zero_variance(n, value):
+    found = mean_interval(np.full(n, value))
+    assert found.low < value < found.high
+    assert found.high - found.low > 2 * 1.9 / (4 * n)
+
+
+def test_one_answer_says_nothing_of_spread():
+    assert mean_interval(np.array([0.3])) == (0.3, -math.inf, math.inf)
+
+
+def test_intervals_cover_the_truth():
+    rng = np.random.default_rng(0)
+    held = [
+        found.low <= 0.5 <= found.high
+        for found in (mean_interval(rng.normal(0.5, 0.2, 20)) for _ in range(2000))
+    ]
+    assert 0.935 < np.mean(held) < 0.965
+
+
+# ---- trials
+
+
+def test_table_is_best_first_and_complete(results):
+    frame = results.trials
+    assert list(frame.columns[:6]) == ["trial", "status", "x", "y", "hit", "loss"]
+    assert set(COLUMNS) <= set(frame.columns)
+    done = frame[frame.status == "complete"]
+    assert list(done.hit) == sorted(done.hit, reverse=True)
+    assert list(frame.status[-3:]) == ["failed"] * 3
+    assert len(frame) == 12
+    best = results.best
+    assert best.mean("hit") == done.hit.max()
+    row = frame.iloc[0]
+    values = np.array([worth({"x": row.x, "y": row.y}, f"q{n}") for n in range(6)])
+    assert row.hit == values.mean()
+    assert (row.low, row.high) == mean_interval(values)[1:]
+    assert frame[frame.status == "failed"].low.isna().all()
+
+
+def test_scores_are_long_and_whole(results):
+    frame = results.scores
+    assert list(frame.columns) == ["trial", "unit", "metric", "score"]
+    assert len(frame) == 9 * 6 * 2 + 3 * 2 * 2
+    assert frame.score.between(0, 1).all()
+    means = frame[frame.metric == "hit"].groupby("trial").score.mean()
+    done = results.trials[results.trials.status == "complete"]
+    for trial, hit in zip(done.trial, done.hit, strict=True):
+        assert means[trial] == pytest.approx(hit)
+
+
+def test_differences_are_paired_and_signed():
+    for metric, sign in (("hit", 1), ("loss", -1)):
+        found = raytuner.run(study(metric=metric), in_memory=True)
+        best, worst = found.ranked[0], found.ranked[-1]
+        difference = found.difference(best, worst)
+        values = sign * (best.values(metric) - worst.values(metric))
+        assert difference == mean_interval(values)
+        assert difference.estimate > 0
+        assert found.difference(worst, best).estimate == -difference.estimate
+        contenders = found.contenders()
+        assert best not in contenders
+        for trial in found.ranked[1:]:
+            assert (trial in contenders) == (found.difference(best, trial).low <= 0)
+
+
+def test_differences_use_common_questions(results):
+    failed, best = results.failed[0], results.best
+    both = results.difference(best, failed)
+    assert both == mean_interval((best.values("hit") - failed.values("hit"))[:2])
+    assert failed not in results.contenders()
+
+
+def test_ties_are_broken_by_key():
+    found = raytuner.run(study(lambda p: 0.5), in_memory=True)
+    keys = [trial.key for trial in found.ranked]
+    assert keys == sorted(keys)
+
+
+def test_parameters_metrics_and_columns_of_one_name():
+    def function(params):
+        return {"score": 1.0 / params["x"], "seconds": 9.5, "usd": 2.0, "x": 99}
+
+    found = raytuner.run(study(function, space={"x": [1, 2]}), in_memory=True)
+    assert list(found.trials.x) == [1, 2]
+    assert set(found.trials.seconds) == {9.5}
+    assert set(found.trials.usd) == {2.0}
+
+
+def test_inactive_parameters_are_empty():
+    space = {"x": [1, 2], "y": {"choice": ["a"], "when": {"x": 1}}}
+    frame = raytuner.run(study(space=space), in_memory=True).trials
+    assert frame.set_index("x").y.isna().to_dict() == {1: False, 2: True}
+
+
+def test_html_is_escaped():
+    space = {"x": ["<script>alert(1)</script>", "b"]}
+    html = raytuner.run(study(space=space), in_memory=True)._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_nothing_yet():
+    nothing = raytuner.run(study(Questions(pause=1), budget={"seconds": 1e-9}), in_memory=True)
+    assert nothing.trials.empty
+    assert list(nothing.scores.columns) == ["trial", "unit", "metric", "score"]
+    assert nothing.best is None
+    assert nothing.baseline is None
+    assert nothing.contenders() == nothing.failed == nothing.ranked == []
+    assert nothing.work == nothing.total_work == nothing.stage_seconds == {}
+    assert isinstance(nothing._repr_html_(), str)
+
+
+# ---- files
+
+
+def test_saved_tables_are_the_tables(tmp_path):
+    found = raytuner.run(study(Questions(faults={2: "raise"})), tmp_path)
+    found.save()
+    folder = tmp_path / "runs/t"
+    trials = pd.read_parquet(folder / "trials.parquet")
+    pd.testing.assert_frame_equal(trials, found.trials, check_dtype=False)
+    scores = pd.read_parquet(folder / "scores.parquet")
+    pd.testing.assert_frame_equal(scores, found.scores, check_dtype=False)
+    assert {path.name for path in folder.iterdir()} == {
+        "journal.jsonl", "journal.lock", "trials.parquet", "scores.parquet",
+    }  # fmt: skip
+    raytuner.run(study(), in_memory=True).save()  # nowhere to write to
+
+
+def test_mixed_values_survive_parquet(tmp_path):
+    space = {"x": [1, "a", None, True, 2.5], "tools": {"subset": ["a", "b"]}}
+    found = raytuner.run(study(space=space), tmp_path)
+    found.save()
+    back = pd.read_parquet(tmp_path / "runs/t/trials.parquet")
+    for column in ("x", "tools"):
+        values = [json.loads(text) for text in back[column]]
+        plain = [list(v) if isinstance(v, tuple) else v for v in found.trials[column]]
+        assert values == plain
+
+
+def test_parquet_ready_leaves_plain_columns_alone():
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [None, None]})
+    pd.testing.assert_frame_equal(parquet_ready(frame), frame)
+
+
+def test_reopened_results_are_the_same(tmp_path):
+    found = raytuner.run(study(metric="loss"), tmp_path)
+    again = Results.open(tmp_path / "runs/t")
+    pd.testing.assert_frame_equal(again.trials, found.trials, check_exact=True)
+    pd.testing.assert_frame_equal(again.scores, found.scores, check_exact=True)
+    assert (again.metric, again.maximise, again.name) == ("loss", False, "t")
+    assert again.parameters == tuple(SPACE)
+    assert again.stop_reason is None
+    assert again.total_work == found.total_work == {"questions": 72}
+
+
+def test_opening_while_it_is_written(tmp_path):
+    raytuner.run(study(), tmp_path)
+    path = tmp_path / "runs/t/journal.jsonl"
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    answered = []
+    for number in range(1, len(lines)):
+        path.write_bytes(b"".join(lines[:number]) + lines[number][:-5])
+        answered.append(int(Results.open(path.parent).trials.get("answered", pd.Series([0])).sum()))
+    assert answered == sorted(answered)
+    assert answered[-1] == 72
+
+
+def test_folders_without_a_run(tmp_path):
+    with pytest.raises(ConfigError, match=r"no run here \(journal\.jsonl is missing or empty\)"):
+        Results.open(tmp_path)
+    (tmp_path / "journal.jsonl").touch()
+    with pytest.raises(ConfigError, match="no run here"):
+        Results.open(str(tmp_path))
+    (tmp_path / "journal.jsonl").write_bytes(encode({"event": "later"}))
+    with pytest.raises(ConfigError, match="no run here"):
+        Results.open(tmp_path)
+
+
+def test_the_latest_study_of_a_folder_counts(tmp_path):
+    raytuner.run(study(), tmp_path)
+    raytuner.run(study(space={"x": [1], "y": ["a", "b"]}), tmp_path)
+    assert len(table(tmp_path / "runs/t")) == 2
