@@ -7,8 +7,8 @@ that trials which share a stage share its work, within a run and across runs.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from pipelines.cache import Cache
 from pipelines.config import RagConfig
 from pipelines.matching import Membership, Sentences, SentenceTable, mean_vectors, membership
 from pipelines.preprocess import compose
-from pipelines.roles import CorpusEmbedder, Embedded, Index, Preprocessor
+from pipelines.roles import CorpusEmbedder, Embedded, Embedder, Index, Preprocessor
 from pipelines.sentences import sentence_spans
 from pipelines.types import Chunks, Corpus, IntArray, Vectors
 from raytuner.component import digest
@@ -123,8 +123,13 @@ class Ingestion:
     @cached_property
     def chunks(self) -> Chunks:
         """The chunks, in preprocessed offsets."""
-        inputs = {"texts": self.text_key, "chunker": self.config.chunker.model_dump(mode="json")}
-        split = self.config.chunker.split
+        chunker = self.config.chunker
+        inputs = {"texts": self.text_key, "chunker": chunker.model_dump(mode="json")}
+
+        def embed(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+            return self.embed(texts, query=False, embedder=embedder).vectors
+
+        split = partial(chunker.split_all, embed=embed)
         arrays = self._spans("chunks", self.chunks_key, inputs, split, _CHUNK_COLUMNS)
         return Chunks(*(np.asarray(arrays[name]) for name in _CHUNK_COLUMNS))
 
@@ -133,7 +138,8 @@ class Ingestion:
         """The sentences of the preprocessed documents."""
         key = digest("sentences", self.text_key, SENTENCES_VERSION)
         inputs = {"texts": self.text_key}
-        arrays = self._spans("sentences", key, inputs, sentence_spans, _SENTENCE_COLUMNS)
+        split = partial(map, sentence_spans)
+        arrays = self._spans("sentences", key, inputs, split, _SENTENCE_COLUMNS)
         return SentenceTable(*(np.asarray(arrays[name]) for name in _SENTENCE_COLUMNS))
 
     def _spans(
@@ -141,7 +147,7 @@ class Ingestion:
         stage: str,
         key: str,
         inputs: Mapping[str, Any],
-        cut: Callable[[str], Sequence[tuple[int, ...]]],
+        cut: Callable[[Sequence[str]], Iterable[Sequence[tuple[int, ...]]]],
         columns: Sequence[str],
     ) -> Arrays:
         """Cut every document; one column of document numbers, then those that `cut` gives."""
@@ -149,7 +155,7 @@ class Ingestion:
         def build() -> Arrays:
             texts = self.edition.texts
             with self.meter.stage("chunk"):
-                rows = [(doc, *span) for doc, text in enumerate(texts) for span in cut(text)]
+                rows = [(doc, *span) for doc, spans in enumerate(cut(texts)) for span in spans]
             table = np.array(rows, dtype=np.int64).reshape(len(rows), len(columns))
             return dict(zip(columns, table.T, strict=True))
 
@@ -198,12 +204,19 @@ class Ingestion:
 
     # ---- vectors
 
-    def embed(self, texts: Sequence[str], *, query: bool) -> Embedded:
-        """Embed texts; those the model has seen before come from the cache."""
+    def embed(
+        self, texts: Sequence[str], *, query: bool, embedder: Embedder | None = None
+    ) -> Embedded:
+        """Embed texts; those the model has seen before come from the cache.
+
+        Args:
+            texts: any texts.
+            query: whether they are queries.
+            embedder: the model; None: the pipeline's.
+        """
+        model = embedder or self.config.embedder
         with self.meter.stage("vectors"):
-            return self._cache.vectors.embed_texts(
-                self.config.embedder, texts, query=query, meter=self.meter
-            )
+            return self._cache.vectors.embed_texts(model, texts, query=query, meter=self.meter)
 
     def fit(self, queries: Sequence[str]) -> tuple[Vectors, Vectors]:
         """Fit a corpus embedder on what is matched; give vectors of that and of `queries`."""

@@ -45,18 +45,8 @@ class Pipeline:
         keep = ids >= 0
         if retriever.min_score is not None:
             keep &= scores >= retriever.min_score
-        starts, ends = self.library.ingestion.origins
-        docs = self.library.ingestion.chunks.doc
-        return tuple(
-            Hit(
-                int(docs[i]),
-                int(starts[i]),
-                int(ends[i]),
-                float(score),
-                self.library.ingestion.text(int(i)),
-            )
-            for i, score in zip(ids[keep], scores[keep], strict=True)
-        )
+        found = zip(ids[keep].tolist(), scores[keep].tolist(), strict=True)
+        return tuple(self._hit(chunk, score) for chunk, score in found)
 
     def respond(self, queries: Sequence[int]) -> list[Response]:
         """Retrieve for these queries (row numbers), and answer them if there is a generator."""
@@ -76,9 +66,10 @@ class Pipeline:
         touching = np.zeros(len(docs), dtype=bool)
         for span in spans:
             touching |= (docs == span.doc) & (starts < span.end) & (ends > span.start)
-        return tuple(
-            Hit(
-                int(docs[i]), int(starts[i]), int(ends[i]), 1.0, self.library.ingestion.text(int(i))
-            )
-            for i in np.flatnonzero(touching)
-        )
+        return tuple(self._hit(chunk, 1.0) for chunk in np.flatnonzero(touching).tolist())
+
+    def _hit(self, chunk: int, score: float) -> Hit:
+        ingestion = self.library.ingestion
+        starts, ends = ingestion.origins
+        doc = int(ingestion.chunks.doc[chunk])
+        return Hit(doc, int(starts[chunk]), int(ends[chunk]), score, ingestion.text(chunk))

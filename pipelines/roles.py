@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-import numpy as np
 from pydantic import Field
 
-from pipelines.types import Chunks, Corpus, IntArray, Question, Ranking, Response, Vectors
+from pipelines.types import Corpus, IntArray, Question, Ranking, Response, Vectors
 from raytuner.component import Component
 from raytuner.objective import Meter
 
@@ -56,6 +55,13 @@ class Chunker(Component):
             every non-blank character of the text lies in at least one chunk.
         """
 
+    def split_all(
+        self, texts: Sequence[str], embed: Embed
+    ) -> list[list[tuple[int, int, int, int]]]:
+        """Do `split` for many texts; a chunker that compares vectors takes them from `embed`."""
+        del embed
+        return [self.split(text) for text in texts]
+
 
 class Embedded(NamedTuple):
     """Vectors and what the model did not see of each text.
@@ -87,6 +93,11 @@ class Embedder(Component):
             ObjectiveFailure: rate_limit, timeout or provider failures of a remote model.
             ConfigError: the model cannot be had (missing weights, key or package).
         """
+
+
+Embed = Callable[[Embedder, Sequence[str]], Vectors]
+"""(embedder, texts) to float32 [texts, dimensions]: their unit vectors as documents, cached and
+accounted."""
 
 
 class CorpusEmbedder(Embedder):
@@ -175,7 +186,9 @@ class Retriever(Component):
 class Reranker(Component):
     """Reorders the first `candidates` of a ranking; the rest is dropped."""
 
-    candidates: int = Field(default=20, ge=1, le=10_000)
+    candidates: int = Field(
+        default=20, ge=1, le=10_000, description="hits that are looked at; the rest is dropped"
+    )
 
     def needs_vectors(self) -> bool:
         """Whether reranking asks the library for vectors."""
@@ -209,12 +222,12 @@ class Bench:
         token_starts: (tokenizer name, document number) -> sorted int64 offsets at which the
             tokens of that document start. The number of tokens in [a, b) is the number of
             starts in [a, b).
-        embed: (embedder, texts) -> unit vectors, cached.
+        embed: gives vectors of any texts (answers), by any embedder.
     """
 
     corpus: Corpus
     token_starts: Callable[[str, int], IntArray]
-    embed: Callable[[Embedder, Sequence[str]], Vectors]
+    embed: Embed
 
 
 class Metric(Component):
@@ -245,51 +258,3 @@ class Metric(Component):
     ) -> list[float]:
         """Score a batch; override where a batch is cheaper than its parts."""
         return [self.score(q, r, bench) for q, r in zip(questions, responses, strict=True)]
-
-
-@dataclass
-class NoLibrary:
-    """A library of plain texts for tests and for use outside a pipeline: exact, uncached."""
-
-    texts: Sequence[str]
-    queries: Sequence[str]
-    chunk_vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    question_vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    embedder: Callable[[Sequence[str], bool], Vectors] | None = None
-
-    def dense(self, depth: int) -> Ranking:
-        """Rank by exact inner product."""
-        scores = self.question_vectors.astype(np.float64) @ self.chunk_vectors.T.astype(np.float64)
-        return ranking_of(scores, depth)
-
-    def rank(self, retriever: Retriever, depth: int) -> Ranking:
-        """Run the retriever."""
-        return retriever.rank(self, depth)
-
-    def vectors(self) -> Vectors:
-        """Give the chunk vectors."""
-        return self.chunk_vectors
-
-    def query_vectors(self) -> Vectors:
-        """Give the query vectors."""
-        return self.question_vectors
-
-    def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
-        """Embed with the given function."""
-        if self.embedder is None:
-            raise TypeError("this library has no embedder")
-        return self.embedder(texts, query)
-
-
-def ranking_of(scores: np.ndarray, depth: int) -> Ranking:
-    """Rank the columns of a [queries, chunks] score matrix, best first, ties by column number."""
-    depth = min(depth, scores.shape[1])
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :depth].astype(np.int64)
-    return Ranking(order, np.take_along_axis(scores, order, axis=1).astype(np.float64))
-
-
-__all__ = [
-    "Bench", "Chunker", "Chunks", "CorpusEmbedder", "Edited", "Embedded", "Embedder", "Generator",
-    "Index", "Library", "Metric", "NoLibrary", "Preprocessor", "Reranker", "Retriever", "Store",
-    "ranking_of",
-]  # fmt: skip

@@ -42,7 +42,7 @@ space:                          # what may change: paths into the pipeline above
 constraints:                    # points that break one are never tried
   - chunker.overlap < chunker.size
 metric: recall@1000tok          # share of the evidence within the first 1000 tokens retrieved
-search: grid                    # every point; for large spaces: random, hyperopt, ...
+search: grid                    # every point; for large spaces: random
 budget: {trials: 200, seconds: 3600}
 workers: 2
 seed: 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from pipelines.chunkers.sentence import Sentence
 from pipelines.chunkers.sized import Chunk, Sized, trimmed
-from pipelines.roles import CorpusEmbedder, Embedder
+from pipelines.embedders import MiniLM
+from pipelines.roles import CorpusEmbedder, Embed, Embedder
 from pipelines.sentences import sentence_spans
 from pipelines.types import Vectors
 from raytuner.component import ConfigError
@@ -20,11 +21,6 @@ from raytuner.objective import Tally
 _DECIMALS = 5
 """Distances are rounded so that the last bits of a vector, which differ between hosts and batch
 shapes, move no boundary."""
-
-
-def _default_embedder() -> Embedder:
-    importlib.import_module("pipelines.embedders")
-    return Embedder.model_validate("minilm")
 
 
 class Semantic(Sized, kind="semantic"):
@@ -44,7 +40,7 @@ class Semantic(Sized, kind="semantic"):
         description="percentile of a document's distances above which it is cut; smaller cuts more",
     )
     embedder: Embedder = Field(
-        default_factory=_default_embedder, description="what embeds the sentence groups"
+        default_factory=MiniLM, description="what embeds the sentence groups"
     )
 
     @model_validator(mode="after")
@@ -63,25 +59,43 @@ class Semantic(Sized, kind="semantic"):
         return (role, kind, version, {**fields, "embedder": [self.embedder, fingerprint]})
 
     def split(self, text: str) -> list[Chunk]:
-        """Cut one text."""
+        """Cut one text; its sentences are embedded anew."""
+        return self.split_all([text], _embedded_anew)[0]
+
+    def split_all(self, texts: Sequence[str], embed: Embed) -> list[list[Chunk]]:
+        """Cut many texts, with the vectors that `embed` gives of all their sentence groups."""
+        spans = [sentence_spans(text) for text in texts]
+        groups = [self._groups(text, those) for text, those in zip(texts, spans, strict=True)]
+        vectors = embed(self.embedder, list(itertools.chain.from_iterable(groups)))
+        ends = itertools.accumulate(map(len, groups))
+        parts = [vectors[end - len(group) : end] for group, end in zip(groups, ends, strict=True)]
+        return [self._cut(*each) for each in zip(texts, spans, parts, strict=True)]
+
+    def _groups(self, text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+        """Give each sentence with its neighbours; nothing where there is nothing to compare."""
+        last = len(spans) - 1
+        return [
+            text[spans[max(0, i - self.buffer)][0] : spans[min(last, i + self.buffer)][1]]
+            for i in range(len(spans) if last else 0)
+        ]
+
+    def _cut(self, text: str, spans: Sequence[tuple[int, int]], vectors: Vectors) -> list[Chunk]:
         inside = Sentence(size=self.size, overlap=self.overlap, tokenizer=self.tokenizer)
-        spans = sentence_spans(text)
-        cuts = [0, *(spans[number][0] for number in self._breaks(text, spans)), len(text)]
+        cuts = [0, *(spans[number][0] for number in self._breaks(vectors)), len(text)]
         sections = itertools.pairwise(cuts)
         return trimmed(text, (span for section in sections for span in inside.spans(text, section)))
 
-    def _breaks(self, text: str, spans: list[tuple[int, int]]) -> list[int]:
+    def _breaks(self, vectors: Vectors) -> list[int]:
         """Give the numbers of the sentences that start a new chunk."""
-        if len(spans) < 2:
+        if not len(vectors):
             return []
-        last = len(spans) - 1
-        groups = [
-            text[spans[max(0, i - self.buffer)][0] : spans[min(last, i + self.buffer)][1]]
-            for i in range(len(spans))
-        ]
-        distances = _distances(self.embedder.embed(groups, query=False, meter=Tally()).vectors)
+        distances = _distances(vectors)
         limit = np.percentile(distances, self.percentile)
         return [int(i) + 1 for i in np.flatnonzero(distances > limit)]
+
+
+def _embedded_anew(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    return embedder.embed(texts, query=False, meter=Tally()).vectors
 
 
 def _distances(vectors: Vectors) -> np.ndarray:

@@ -17,12 +17,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from pipelines.embedders import MiniLM
 from pipelines.metrics.names import canonical
 from pipelines.roles import Bench, CorpusEmbedder, Embedder, Metric
 from pipelines.types import Question, Response
 from raytuner.component import Component, ConfigError
 
-DEFAULT_EMBEDDER = "minilm"
 _ARTICLES = frozenset({"a", "an", "the"})
 _WORD = re.compile(r"[^\W_]+")
 
@@ -138,12 +138,6 @@ def common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:
     return len(one) - row.bit_count()
 
 
-def _default_embedder() -> Embedder:
-    import pipelines.embedders  # noqa: F401  (registers the kinds; not at import: few need it)
-
-    return Embedder.model_validate(DEFAULT_EMBEDDER)
-
-
 class SemanticSimilarity(AnswerMetric, kind="semantic-similarity"):
     """Cosine of the embeddings of answer and reference, negative values as 0.
 
@@ -152,8 +146,7 @@ class SemanticSimilarity(AnswerMetric, kind="semantic-similarity"):
     """
 
     embedder: Embedder = Field(
-        default_factory=_default_embedder,
-        description="the model that embeds answer and reference",
+        default_factory=MiniLM, description="the model that embeds answer and reference"
     )
 
     @model_validator(mode="after")
@@ -161,14 +154,15 @@ class SemanticSimilarity(AnswerMetric, kind="semantic-similarity"):
         if isinstance(self.embedder, CorpusEmbedder):
             raise ConfigError(
                 f"embedder: {self.embedder.kind} is fitted on a corpus and cannot embed answers; "
-                f"name another one, e.g. {DEFAULT_EMBEDDER}"
+                f"name another one, e.g. {MiniLM.kind}"
             )
         return self
 
     @property
     def name(self) -> str:
         """Give the kind, with the embedder where it differs from the default."""
-        other = {} if self.embedder.kind == DEFAULT_EMBEDDER else {"embedder": self.embedder.kind}
+        kind = self.embedder.kind
+        other = {} if kind == MiniLM.kind else {"embedder": kind}
         return canonical(self.kind, {**other, **_changed("embedder", self.embedder)})
 
     def identity(self) -> tuple[Any, ...]:

@@ -3,21 +3,21 @@
 import numpy as np
 
 from pipelines.bm25 import Analyser, term_counts
+from pipelines.plain_library import PlainLibrary
 from pipelines.retrievers import Bm25
-from pipelines.roles import NoLibrary
 
 
 def test_bm25_gives_no_hits_without_shared_words():
-    ranking = Bm25().rank(NoLibrary(["red fox", "blue sea", "Blue fox"], ["blue", "green"]), 3)
+    ranking = Bm25().rank(PlainLibrary(["red fox", "blue sea", "Blue fox"], ["blue", "green"]), 3)
     assert ranking.ids.tolist() == [[1, 2, -1], [-1, -1, -1]]
 
 
 def test_bm25_fields_do_what_they_say():
     texts = ["cat cat cat cat", "cat dog bird fish cow sheep", "cat dog"]
-    repeated = [Bm25(k1=k1, b=0).rank(NoLibrary(texts, ["cat"]), 3).scores[0] for k1 in (0, 5)]
+    repeated = [Bm25(k1=k1, b=0).rank(PlainLibrary(texts, ["cat"]), 3).scores[0] for k1 in (0, 5)]
     assert np.ptp(repeated[0]) == 0
     assert repeated[1][0] > repeated[1][1]
-    lengths = [Bm25(b=b).rank(NoLibrary(texts, ["dog"]), 3).scores[0] for b in (0, 1)]
+    lengths = [Bm25(b=b).rank(PlainLibrary(texts, ["dog"]), 3).scores[0] for b in (0, 1)]
     assert lengths[0][0] == lengths[0][1] > 0
     assert lengths[1][0] > lengths[1][1]
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipelines.generators import Extractive
-from pipelines.roles import Generator, NoLibrary
+from pipelines.plain_library import PlainLibrary
+from pipelines.roles import Generator
 
 ROOT = Path(__file__).parents[2]
 HITS = [
@@ -34,7 +35,7 @@ def word_vectors(texts, query=False):
 
 
 def library_of(texts=HITS):
-    return NoLibrary(texts, [], embedder=word_vectors)
+    return PlainLibrary(texts, [], embedder=word_vectors)
 
 
 @pytest.mark.parametrize("scorer", ["lexical", "embedding", "both"])
@@ -93,7 +94,7 @@ def test_rare_words_weigh_more_than_common_ones():
 def test_both_can_differ_from_either():
     answers = {
         scorer: Extractive(scorer=scorer).answers(
-            NoLibrary(texts, [], embedder=lookup), ["red fox"], [texts]
+            PlainLibrary(texts, [], embedder=lookup), ["red fox"], [texts]
         )[0]
         for scorer in ("lexical", "embedding", "both")
         for texts in [["red fox.", "vulpes.", "red cat."]]
@@ -115,7 +116,7 @@ def test_each_sentence_is_embedded_once_and_only_if_needed():
         calls.append((len(texts), query))
         return word_vectors(texts)
 
-    library = NoLibrary(HITS, [], embedder=counting)
+    library = PlainLibrary(HITS, [], embedder=counting)
     Extractive(scorer="both").answers(library, [QUESTION, QUESTION], [HITS, HITS])
     assert calls == [(5, False), (2, True)]
     Extractive(scorer="lexical").answers(library, [QUESTION], [HITS])

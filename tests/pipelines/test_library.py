@@ -7,8 +7,8 @@ from pipelines.cache import Cache
 from pipelines.config import RagConfig
 from pipelines.ingestion import Editions, Ingestion
 from pipelines.library import CachedLibrary
+from pipelines.plain_library import PlainLibrary
 from pipelines.preprocess import compose
-from pipelines.roles import NoLibrary
 from pipelines.types import Corpus, Document
 from raytuner.meter import WorkMeter
 from raytuner.objective import Tally
@@ -187,7 +187,7 @@ def test_one_chunk_and_any_number_of_queries(config, queries):
 def test_a_library_agrees_with_the_uncached_one():
     config = RagConfig.parse(with_chunker({"retriever": {"kind": "hybrid", "dense": "mmr"}}))
     library = library_of(PLAIN, with_chunker({"retriever": {"kind": "hybrid", "dense": "mmr"}}))
-    plain = NoLibrary(library.texts, QUERIES, library.vectors(), library.query_vectors())
+    plain = PlainLibrary(library.texts, QUERIES, library.vectors(), library.query_vectors())
     wanted = config.retriever.rank(plain, 64)
     found = library.rank(config.retriever, 64)
     np.testing.assert_array_equal(found.ids, wanted.ids)
@@ -245,6 +245,22 @@ def test_sentences_are_embedded_once_for_all_chunk_sizes(tmp_path):
         library_of(PLAIN, config, cache=cache, meter=meter).reranked(64)
         embedded.append(meter.counts.get("texts embedded", 0))
     assert embedded == [9 + len(QUERIES), 0, 0]
+
+
+def test_semantic_chunks_of_any_size_and_percentile_share_their_sentence_vectors(tmp_path):
+    cache, embedded, cuts = Cache(tmp_path), [], []
+    for percentile, size in ((50, 256), (50, 8), (90, 256), (90, 8)):
+        meter = WorkMeter()
+        chunker = {"kind": "semantic", "percentile": percentile, "size": size}
+        library = library_of(PLAIN, {"chunker": chunker}, cache=cache, meter=meter)
+        cuts.append(len(library.ingestion.chunks))
+        embedded.append(meter.counts.get("texts embedded", 0))
+        assert meter.counts["chunks built"] == 1
+        assert set(meter.stages) <= {"chunk", "vectors", "embed"}
+    assert embedded == [9, 0, 0, 0]
+    assert len(set(cuts)) > 1
+    again = library_of(PLAIN, {"chunker": chunker}, cache=Cache(None)).ingestion
+    np.testing.assert_array_equal(again.chunks.start, library.ingestion.chunks.start)
 
 
 def test_text_beyond_the_models_limit_is_counted():

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.bm25 import Analyser, term_counts
+from pipelines.plain_library import PlainLibrary
 from pipelines.rerankers import CrossEncoder, LateInteraction, Lexical
-from pipelines.roles import NoLibrary
 from pipelines.types import Ranking
 from raytuner.component import ConfigError, MissingExtraError, digest
 
@@ -31,7 +31,7 @@ def word_vectors(texts, query=False):
 
 
 def library_of(texts, queries):
-    return NoLibrary(texts, queries, word_vectors(texts), word_vectors(queries), word_vectors)
+    return PlainLibrary(texts, queries, word_vectors(texts), word_vectors(queries), word_vectors)
 
 
 def ranked(*rows):
@@ -81,7 +81,7 @@ def test_the_first_candidates_are_reordered_and_nothing_else(reranker, seed):
         assert sorted(range(len(hits)), key=lambda n: (-scores[n], places[n])) == list(
             range(len(hits))
         )
-    alone = NoLibrary(
+    alone = PlainLibrary(
         library.texts, library.queries[:1], library.chunk_vectors,
         library.question_vectors[:1], word_vectors,
     )  # fmt: skip
@@ -160,7 +160,7 @@ def test_late_interaction_embeds_each_sentence_once():
         return word_vectors(texts)
 
     texts = ["alpha beta. gamma.", "gamma. delta."]
-    library = NoLibrary(
+    library = PlainLibrary(
         texts, ["alpha", "alpha"], word_vectors(texts), word_vectors(["alpha"] * 2), counting
     )
     LateInteraction().rerank(library, ranked([0, 1], [1, 0]))
@@ -175,7 +175,7 @@ def test_phrases_cover_the_query_and_overlap():
 
 
 def test_only_late_interaction_needs_vectors():
-    words_only = NoLibrary(["alpha", "beta"], ["beta"])
+    words_only = PlainLibrary(["alpha", "beta"], ["beta"])
     assert not Lexical().needs_vectors()
     assert not CrossEncoder().needs_vectors()
     assert Lexical().rerank(words_only, ranked([0, 1])).ids.tolist() == [[1, 0]]

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.plain_library import PlainLibrary
 from pipelines.ranking import snapped
 from pipelines.retrievers import Bm25, Dense, Hybrid, Mmr
-from pipelines.roles import NoLibrary, Retriever
+from pipelines.roles import Retriever
 from pipelines.types import Ranking
 from raytuner.component import digest
 
@@ -33,11 +34,11 @@ def library(seed, chunks=40, queries=6):
     copies = chunks // 4
     texts[chunks - copies :], vectors[chunks - copies :] = texts[:copies], vectors[:copies]
     asked = [" ".join(generator.choice([*WORDS, "omega"], 3)) for _ in range(queries)]
-    return NoLibrary(texts, asked, snapped(vectors), snapped(unit(generator, queries)))
+    return PlainLibrary(texts, asked, snapped(vectors), snapped(unit(generator, queries)))
 
 
 def part_of(whole, rows):
-    return NoLibrary(
+    return PlainLibrary(
         whole.texts,
         [whole.queries[row] for row in rows],
         whole.chunk_vectors,
@@ -86,7 +87,7 @@ def test_a_smaller_depth_gives_a_prefix_and_batching_changes_nothing(
 def test_nothing_to_search_and_nobody_to_ask(retriever):
     whole = library(0)
     assert retriever.rank(part_of(whole, []), 3).ids.shape == (0, 3)
-    nothing = NoLibrary([], ["alpha"], np.zeros((0, 8), np.float32), whole.question_vectors[:1])
+    nothing = PlainLibrary([], ["alpha"], np.zeros((0, 8), np.float32), whole.question_vectors[:1])
     assert retriever.rank(nothing, 3).ids.shape == (1, 0)
 
 
@@ -137,7 +138,7 @@ def test_scores_are_the_same_in_every_process():
 
 
 @dataclass
-class Given(NoLibrary):
+class Given(PlainLibrary):
     """A library of ten texts in which dense and bm25 find what they are told."""
 
     hits: dict = field(default_factory=dict)
@@ -207,14 +208,14 @@ def test_mmr_without_diversity_is_dense_and_with_it_avoids_duplicates():
     whole = library(8)
     assert np.array_equal(Mmr(diversity=0, pool=20).rank(whole, 20).ids, whole.dense(20).ids)
     twins = np.array([[1, 0], [1, 0], [0.8, 0.6]], np.float32)
-    two = NoLibrary(["a", "a", "b"], ["q"], twins, twins[:1])
+    two = PlainLibrary(["a", "a", "b"], ["q"], twins, twins[:1])
     assert Mmr(diversity=0.6).rank(two, 3).ids.tolist() == [[0, 2, 1]]
 
 
 def test_nested_retrievers_are_asked_through_the_library():
     asked = []
 
-    class Watching(NoLibrary):
+    class Watching(PlainLibrary):
         def rank(self, retriever, depth):
             asked.append((retriever.kind, depth))
             return super().rank(retriever, depth)
@@ -266,7 +267,7 @@ def test_identity_leaves_out_what_cannot_matter():
     ids=repr,
 )
 def test_vectors_are_needed_exactly_where_they_are_asked_for(retriever, needed):
-    class NoVectors(NoLibrary):
+    class NoVectors(PlainLibrary):
         def dense(self, depth):
             raise AssertionError
 

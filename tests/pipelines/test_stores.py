@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from pipelines import chroma
 from pipelines.ranking import snapped
-from pipelines.roles import Store, ranking_of
+from pipelines.roles import Store
 from pipelines.stores import Chroma, Exact
+from pipelines.types import Ranking
 from raytuner.component import digest
 from raytuner.objective import ObjectiveFailure
 
@@ -40,7 +41,9 @@ def test_exact_agrees_with_a_full_sort_across_row_blocks(tmp_path):
     vectors, queries = unit(3, 20_000), unit(4, 40)
     vectors[19_000:] = vectors[:1000]  # exact duplicates in another block
     found = Exact().index("k", vectors, tmp_path).search(queries, 50)
-    assert equal(found, ranking_of(snapped(queries) @ snapped(vectors).T, 50))
+    scores = snapped(queries) @ snapped(vectors).T
+    ids = np.argsort(-scores, axis=1, kind="stable")[:, :50]
+    assert equal(found, Ranking(ids, np.take_along_axis(scores, ids, axis=1)))
 
 
 @given(st.integers(0, 1000), st.integers(1, 30), st.integers(0, 40))

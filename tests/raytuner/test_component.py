@@ -145,7 +145,7 @@ def test_keys_are_the_same_in_every_process():
             capture_output=True,
             text=True,
             check=True,
-        ).stdout.strip()  # fmt: skip
+        ).stdout.strip()
         for seed in ("1", "2")
     }
     assert keys == {eval(expression)}
@@ -202,7 +202,7 @@ class Garage(BaseModel):
         ("cra", r"inside: no Vehicle of kind 'cra'; known: .*Did you mean 'car'\?$"),
         ({"kind": "buss"}, r"Did you mean 'bus'\?"),
         ({"doors": 3}, r"a Vehicle needs a `kind`: one of bus, car"),
-        ({"kind": "car", "dors": 3}, r"'car' has no field 'dors'; it has: doors, colour, .* 'doors'"),
+        ({"kind": "car", "dors": 3}, r"'car' has no field 'dors'; it has: doors, .* 'doors'"),
         ({"kind": "car", "doors": 1}, r"inside\.?.*doors: Input should be greater .* got 1"),
         ({"kind": "car", "doors": "many"}, r"doors: Input should be a valid integer.*'many'"),
         ({"kind": None}, "no Vehicle of kind None"),
@@ -241,11 +241,11 @@ def test_a_kind_is_taken_once():
 def test_components_are_frozen_and_strict_about_numbers():
     with pytest.raises(ValidationError, match="frozen"):
         Car().doors = 2
+
+    class Slope(Road, kind="slope"):
+        angle: float = 0.0
+
     with pytest.raises(ValidationError, match="finite"):
-
-        class Slope(Road, kind="slope"):
-            angle: float = 0.0
-
         Slope(angle=math.nan)
 
 

@@ -84,7 +84,7 @@ def test_anchors_and_merges(tmp_path):
         ("just words\n", r"expected fields .* got 'just words'"),
         ("", r"study\.yaml is empty"),
         ("# only a comment\n", r"study\.yaml is empty"),
-        ("a: " + "[" * 5000 + "]" * 5000, r"study\.yaml: nested too deeply"),
+        ("a: " + "[" * 1500 + "]" * 1500, r"study\.yaml: nested too deeply"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence_with_its_place(tmp_path, text, message):
@@ -129,7 +129,8 @@ budget: {trials: 3, seconds: 5}
     ("field", "line"),
     [
         (("name",), 1), (("space",), 2), (("space", "chunker.size"), 3), (("space", "top_k"), 5),
-        (("space", "top_k", "int"), 6), (("space", "top_k", "int", 1), 7), (("budget", "seconds"), 8),
+        (("space", "top_k", "int"), 6), (("space", "top_k", "int", 1), 7),
+        (("budget", "seconds"), 8),
         (("space", "top_k", "nothing", "below"), 5), (("nothing",), None), ((), None),
     ],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """The driver's state: jobs out, results in, and who is told what."""
 
+import contextlib
 import math
 import threading
 
@@ -216,12 +217,10 @@ def test_sessions_are_framed_whatever_ends_them():
     ):  # fmt: skip
         journal = Journal(None)
         run = sweep(Asks(), journal=journal)
-        try:
-            with run.session(FACTS):
-                if error:
-                    raise error
-        except BaseException as caught:
-            assert caught is error
+        expected = pytest.raises(type(error)) if error else contextlib.nullcontext()
+        with expected, run.session(FACTS):
+            if error:
+                raise error
         assert [(e["event"], e.get("reason")) for e in journal] == [
             ("opened", None), ("closed", reason),
         ]  # fmt: skip

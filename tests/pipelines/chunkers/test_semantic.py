@@ -7,6 +7,7 @@ import pytest
 from pipelines.chunkers import Semantic
 from pipelines.roles import CorpusEmbedder
 from raytuner.component import digest
+from raytuner.objective import Tally
 
 TOPICS = [
     " ".join(f"{letter * 4} {letter * (i + 2)} {letter * 3}." for i in range(6)) for letter in "aqz"
@@ -37,8 +38,6 @@ def test_chunks_are_those_of_llama_index():
     from llama_index.core.embeddings import BaseEmbedding
     from llama_index.core.node_parser import SemanticSplitterNodeParser
 
-    from raytuner.objective import Tally
-
     embedder = Semantic(embedder="letter-counts").embedder
 
     class Adapted(BaseEmbedding):
@@ -62,6 +61,20 @@ def test_chunks_are_those_of_llama_index():
         found = texts(text, buffer=buffer, percentile=percentile, size=1000)
         assert found == [node.text.strip() for node in nodes]
         assert len(found) > 1
+
+
+def test_many_texts_are_cut_alike_with_one_call_for_all_vectors():
+    chunker = Semantic(embedder="letter-counts", buffer=0, percentile=80, size=1000)
+    calls = []
+
+    def embed(embedder, texts):
+        calls.append(len(texts))
+        return embedder.embed(texts, query=False, meter=Tally()).vectors
+
+    several = [TEXT, "", "One sentence only.", TOPICS[0], " \n", "\n".join(reversed(TOPICS))]
+    assert chunker.split_all(several, embed) == [chunker.split(text) for text in several]
+    assert calls == [18 + 6 + 18]
+    assert chunker.split_all([], embed) == []
 
 
 def test_big_topics_are_cut_to_size():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.metrics import ExactMatch, RougeL, SemanticSimilarity, TokenF1, answers, parse_metric
+from pipelines.metrics import ExactMatch, RougeL, SemanticSimilarity, TokenF1, parse_metric
 from pipelines.metrics.answers import common_subsequence, squad_words
 from pipelines.roles import Bench, CorpusEmbedder, Embedded, Embedder
 from pipelines.types import Corpus, Question, Response
@@ -36,8 +36,8 @@ def bench(calls=None):
 
 
 @pytest.fixture
-def letters(monkeypatch):
-    """Embed a text as the counts of its letters, the vowels negated."""
+def letters():
+    """Embed a text as the counts of its letters."""
 
     class Letters(Embedder, kind="letters"):
         scale: float = 1.0
@@ -59,7 +59,6 @@ def letters(monkeypatch):
         def fit_embed(self, documents, queries):
             raise AssertionError("never fitted")
 
-    monkeypatch.setattr(answers, "DEFAULT_EMBEDDER", "letters")
     yield Letters
     for kind in ("letters", "fitted-letters"):
         Embedder._kinds.pop(kind)
@@ -151,13 +150,13 @@ def test_exact_match_implies_full_token_f1(one, other):
 
 @pytest.mark.parametrize("blank", [None, "", "  \n"])
 def test_no_answer_scores_0(blank, letters):
-    for metric in (*TEXT_METRICS, SemanticSimilarity()):
+    for metric in (*TEXT_METRICS, SemanticSimilarity(embedder="letters")):
         assert compare(metric, blank, "Paris") == 0
         assert compare(metric, blank, "the") == 0
 
 
 def test_without_reference_answer_the_metric_is_undefined(letters):
-    for metric in (*TEXT_METRICS, SemanticSimilarity()):
+    for metric in (*TEXT_METRICS, SemanticSimilarity(embedder="letters")):
         assert metric.needs_answer
         assert metric.applies(Question("q", "?", answer=""))
         assert not metric.applies(Question("q", "?"))
@@ -166,7 +165,7 @@ def test_without_reference_answer_the_metric_is_undefined(letters):
 
 
 def test_semantic_similarity_is_the_cosine(letters):
-    metric = SemanticSimilarity()
+    metric = SemanticSimilarity(embedder="letters")
     assert compare(metric, "aab", "abb") == pytest.approx(4 / 5)
     assert compare(metric, "abc", "cab") == pytest.approx(1)
     assert compare(metric, "abc", "xyz") == 0
@@ -180,7 +179,7 @@ def test_a_batch_embeds_every_distinct_text_once_and_scores_as_one_by_one(letter
     questions = [Question(str(i), "?", answer=text) for i, text in enumerate(wanted)]
     responses = [Response((), text) for text in given_answers]
     calls = Calls()
-    metric = SemanticSimilarity()
+    metric = SemanticSimilarity(embedder="letters")
     batch = metric.scores(questions, responses, bench(calls))
     assert calls == [["abd", "abc", "cab"]]
     pairs = zip(questions, responses, strict=True)
@@ -195,7 +194,7 @@ def test_opposite_vectors_score_0(letters):
 
     opposed = Bench(Corpus(()), bench().token_starts, embed)
     question, response = Question("q", "?", answer="yes"), Response((), "no")
-    assert SemanticSimilarity().score(question, response, opposed) == 0
+    assert SemanticSimilarity(embedder="letters").score(question, response, opposed) == 0
 
 
 def test_an_embedder_that_needs_a_corpus_is_refused(letters):
@@ -205,10 +204,9 @@ def test_an_embedder_that_needs_a_corpus_is_refused(letters):
 
 def test_the_name_tells_embedders_apart(letters):
     assert SemanticSimilarity().name == "semantic-similarity"
-    scaled = SemanticSimilarity(embedder={"kind": "letters", "scale": 2.0})
-    assert scaled.name == "semantic-similarity(embedder.scale=2.0)"
-    assert digest(scaled) != digest(SemanticSimilarity())
-    answers.DEFAULT_EMBEDDER = "another"
+    short = SemanticSimilarity(embedder={"kind": "minilm", "max_tokens": 128})
+    assert short.name == "semantic-similarity(embedder.max_tokens=128)"
+    assert digest(short) != digest(SemanticSimilarity())
     scaled = SemanticSimilarity(embedder=letters(scale=2.0))
     assert scaled.name == "semantic-similarity(embedder=letters,embedder.scale=2.0)"
     assert parse_metric(scaled.name) == scaled

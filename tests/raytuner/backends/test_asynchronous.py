@@ -1,6 +1,7 @@
 """Trials as tasks of one event loop."""
 
 import asyncio
+import itertools
 import threading
 import time
 
@@ -87,7 +88,7 @@ async def test_the_loop_is_free_while_trials_wait():
     for objective in (Waiting(pause=0.05, units=2), Questions(pause=0.05, units=2)):
         ticks.clear()
         await raytuner.arun(study(objective, **FIELDS), in_memory=True)
-        gaps = [later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(ticks)]
         assert max(gaps) < 0.3
         assert len(ticks) > 10
     ticker.cancel()

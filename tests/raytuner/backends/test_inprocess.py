@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_passing_failures_are_retried_and_leave_no_trace(tmp_path, backend):
 
 def test_threads_work_at_the_same_time_and_the_loop_in_the_calling_thread():
     class Where(Questions):
-        seen = []
+        seen: ClassVar = []
         gate = threading.Barrier(3, timeout=10)
 
         def evaluate(self, params, units, meter):

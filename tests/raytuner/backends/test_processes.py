@@ -116,7 +116,7 @@ def test_objectives_that_cannot_travel_are_refused(tmp_path):
 
 def test_workers_that_cannot_start_end_the_run(tmp_path, capfd):
     began = time.monotonic()
-    with pytest.raises(WorkerStartError, match="could not start .* `if __name__ == '__main__':`"):
+    with pytest.raises(WorkerStartError, match=r"could not start .* `if __name__ == '__main__':`"):
         raytuner.run(study(Unloadable(), **FIELDS), tmp_path)
     assert time.monotonic() - began < 20
     assert "not here" in capfd.readouterr().err
@@ -150,10 +150,14 @@ def test_scripts_with_and_without_a_guard(tmp_path):
     script.write_text(SCRIPT.replace("GUARD", "if __name__ == '__main__':\n    main()"))
     command = [sys.executable, str(script)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    ran = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
     assert ran.stdout == "{'x': 3}\n{'x': 3}\n", ran.stderr
     script.write_text(SCRIPT.replace("GUARD", "main()"))
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    ran = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
     assert "must run the study under `if __name__ == '__main__':`" in ran.stderr
     assert ran.stdout == ""
 

@@ -1,0 +1,65 @@
+"""A library without documents, stores or cache: chunks and vectors as they are given.
+
+For trying and testing a retriever, reranker or generator outside of a pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipelines.ranking import best_columns
+from pipelines.roles import Retriever
+from pipelines.types import Ranking, Vectors
+
+
+def _none() -> Vectors:
+    return np.zeros((0, 0), np.float32)
+
+
+@dataclass
+class PlainLibrary:
+    """The answers to what a stage may ask for (`roles.Library`), computed when asked.
+
+    Attributes:
+        texts: the matched text of every chunk.
+        queries: the query texts.
+        chunk_vectors: float32 [chunks, dimensions].
+        question_vectors: float32 [queries, dimensions].
+        embedder: (texts, whether they are queries) to vectors.
+    """
+
+    texts: Sequence[str]
+    queries: Sequence[str]
+    chunk_vectors: Vectors = field(default_factory=_none)
+    question_vectors: Vectors = field(default_factory=_none)
+    embedder: Callable[[Sequence[str], bool], Vectors] | None = None
+
+    def dense(self, depth: int) -> Ranking:
+        """Rank by inner product."""
+        scores = self.question_vectors.astype(np.float64) @ self.chunk_vectors.T.astype(np.float64)
+        return best_columns(scores, depth)
+
+    def rank(self, retriever: Retriever, depth: int) -> Ranking:
+        """Run the retriever."""
+        return retriever.rank(self, depth)
+
+    def vectors(self) -> Vectors:
+        """Give the chunk vectors."""
+        return self.chunk_vectors
+
+    def query_vectors(self) -> Vectors:
+        """Give the query vectors."""
+        return self.question_vectors
+
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        """Embed with the given function.
+
+        Raises:
+            TypeError: if there is none.
+        """
+        if self.embedder is None:
+            raise TypeError("this library has no embedder")
+        return self.embedder(texts, query)
