@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -189,8 +189,6 @@ class CrossEncoder(Reranker, kind="cross-encoder"):
     is downloaded.
     """
 
-    unkeyed: ClassVar[frozenset[str]] = frozenset({"batch", "device"})
-
     model: str = Field(
         default="cross-encoder/ms-marco-MiniLM-L6-v2",
         min_length=1,
@@ -199,7 +197,12 @@ class CrossEncoder(Reranker, kind="cross-encoder"):
     max_length: int = Field(
         default=512, ge=8, le=100_000, description="tokens of query and chunk together; rest cut"
     )
-    batch: int = Field(default=32, ge=1, le=10_000, description="pairs read at once")
+    batch: int = Field(
+        default=32,
+        ge=1,
+        le=10_000,
+        description="pairs read at once; padding makes the last bits of a score depend on it",
+    )
     device: str = Field(default="cpu", description="where the model runs, e.g. cpu or cuda")
 
     def needs_vectors(self) -> bool:

@@ -98,7 +98,7 @@ class Workspace:
         return Bench(self.corpus, self.token_starts, embed)
 
     def token_starts(self, name: str, doc: int) -> IntArray:
-        """Give the token starts of one original document, computed once per process."""
+        """Give the token starts of one original document, int64 [tokens]; computed once."""
         starts = self._tokens.get((name, doc))
         if starts is None:
             starts = tokenizer(name).starts(self.corpus.documents[doc].text)

@@ -137,6 +137,8 @@ class Record:
     def add(self, trial: Trial, scores: Sequence[UnitScore]) -> None:
         """Add unit scores to a trial."""
         trial.record(scores, self._positions)
+        if trial.complete:  # also if no end of its job is on record
+            trial.status, trial.failure = "complete", None
         for score in scores:
             self.cost = self.cost.plus(score.cost)
 

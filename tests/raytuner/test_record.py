@@ -82,6 +82,12 @@ def test_a_trial_that_never_ended_is_stopped_and_keeps_its_scores():
     assert (trial.status, trial.missing()) == ("stopped", ["b"])
 
 
+def test_a_trial_with_all_its_scores_is_complete_without_an_end():
+    scores = [UnitScore(unit, {"hit": 1.0}) for unit in UNITS]
+    found = record(opened(), proposed("k", x=1), scored("k", *scores))
+    assert found.trials["k"].status == "complete"
+
+
 def test_later_jobs_override_how_earlier_ones_ended():
     found = record(
         opened(), proposed("k", x=1), scored("k", UnitScore("a", {}, failure=LOST)),
