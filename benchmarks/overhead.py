@@ -66,7 +66,8 @@ def memory() -> None:
         peaks[trials] = int(done.stdout)
         print(f"memory: {trials:>6} trials: {peaks[trials]} MiB at the peak")
     extra = (peaks[5_000] - peaks[10]) * 1024 / 4_990
-    print(f"memory: {extra:.1f} KiB a trial; ratio 5,000 to 10 trials: {peaks[5_000] / peaks[10]:.2f}")
+    ratio = peaks[5_000] / peaks[10]
+    print(f"memory: {extra:.1f} KiB a trial; ratio 5,000 to 10 trials: {ratio:.2f}")
 
 
 def main() -> None:

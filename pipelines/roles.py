@@ -81,6 +81,10 @@ class Embedder(Component):
     exclusive: ClassVar[bool] = True
     """Uses all cores itself, so that only one call at a time makes sense on a host."""
 
+    def reusable(self) -> bool:
+        """Whether a vector may be kept per text; False if it depends on its batch."""
+        return True
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Identify the vectors: model, revision, precision, limit, prefixes. Loads no model."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -89,8 +89,6 @@ class Chroma(Store, kind="chroma"):
     Credentials of a server come from Chroma's own environment variables
     (`CHROMA_CLIENT_AUTH_PROVIDER`, `CHROMA_CLIENT_AUTH_CREDENTIALS`).
     """
-
-    unkeyed: ClassVar[frozenset[str]] = frozenset({"batch"})
 
     distance: Literal["cosine", "ip", "l2"] = Field(
         default="cosine",

@@ -7,7 +7,7 @@ import fcntl
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import click
 
 from raytuner.component import ConfigError
 from raytuner.journal import read
-from raytuner.objective import Cost
+from raytuner.objective import Objective, Params
 from raytuner.printable import plain, spell_params
 from raytuner.results import Results
 from raytuner.study import Study
@@ -40,16 +40,24 @@ def plan(prepared: Prepared) -> dict[str, Any]:
         points.append(prepared.baseline)
     keys = {prepared.objective.key(point) for point in points}
     units = prepared.objective.units()
-    costs = [prepared.objective.estimate(point, units) for point in points]
     return {
         "trials": len(keys) if prepared.total is not None else None,
         "questions": len(units),
         "metric": prepared.metric,
         **prepared.objective.plan(points),
-        "usd": sum((cost.usd for cost in costs), Cost().usd),
+        **_dollars(prepared, points),
         "run folder": str(prepared.folder) if prepared.folder else None,
         "warnings": list(prepared.objective.warnings()),
     }
+
+
+def _dollars(prepared: Prepared, points: Sequence[Params]) -> dict[str, float]:
+    """Estimate the cost, if the objective can; no figure is better than a wrong 0."""
+    objective = prepared.objective
+    if type(objective).estimate is Objective.estimate:
+        return {}
+    units = objective.units()
+    return {"usd": sum(objective.estimate(point, units).usd for point in points)}
 
 
 def print_plan(prepared: Prepared, *, as_json: bool) -> None:

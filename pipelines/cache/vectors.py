@@ -163,6 +163,8 @@ class VectorCache:
             ObjectiveFailure: from the embedder, or if it gives too few or non-finite vectors.
             ConfigError: from the embedder, or if the lengths of its vectors changed.
         """
+        if not embedder.reusable():
+            return embedder.embed(texts, query=query, meter=meter)
         model = self._model(embedder)
         keys = [text_key(text, query=query) for text in texts]
         job = _Job(model, embedder, query, meter, dict(zip(keys, texts, strict=True)))
@@ -179,6 +181,8 @@ class VectorCache:
     def lookup_missing(self, embedder: Embedder, texts: Sequence[str], query: bool) -> int:
         """Count the distinct texts that would have to be embedded. Changes nothing."""
         keys = {text_key(text, query=query) for text in texts}
+        if not embedder.reusable():
+            return len(keys)
         return len(keys) - len(self._model(embedder).table.lookup(keys))
 
     def _model(self, embedder: Embedder) -> _Model:

@@ -45,9 +45,13 @@ class SentenceTransformers(Embedder, kind="sentence-transformers"):
         ge=1,
         le=4096,
         description="texts of equal length embedded together; above 1 the last bits of a vector "
-        "may depend on its batch",
+        "may depend on its batch, so vectors are not kept per text",
     )
     download: bool = Field(default=False, description="fetch a hub model that is not there")
+
+    def reusable(self) -> bool:
+        """Keep vectors only where no batch can change their last bits."""
+        return self.batch_size == 1
 
     def fingerprint(self) -> str:
         """Name the model by the content of its folder, or by hub name and revision."""

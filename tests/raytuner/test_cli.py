@@ -26,7 +26,7 @@ def test_check_says_what_a_run_would_do_and_does_nothing(tiny, raytuner):
     assert facts["questions"] == 6
     assert facts["ingestions"] == 3
     assert facts["texts to embed"] == 0
-    assert facts["usd"] == 0
+    assert "usd" not in facts  # no figure is better than a wrong 0
     assert "only 6 questions" in facts["warnings"][0]
     for name in ("trials", "questions", "ingestions", "texts to embed"):
         assert f"{name}: {facts[name]}\n" in shown.out

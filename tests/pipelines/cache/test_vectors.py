@@ -283,3 +283,27 @@ def test_a_hundred_thousand_vectors_load_in_seconds(root, plain):
     found = VectorCache(root).embed_texts(Wide(), texts, False, Tally())
     assert time.perf_counter() - started < 10
     np.testing.assert_array_equal(found.vectors, stored.vectors)
+
+
+class BatchBound(Embedder):
+    """Adds the size of the batch to every vector: what padding does, made visible."""
+
+    def reusable(self):
+        return False
+
+    def fingerprint(self):
+        return "batch-bound"
+
+    def embed(self, texts, *, query, meter):
+        vectors = np.full((len(texts), 2), len(texts), np.float32)
+        return Embedded(vectors, np.zeros(len(texts), np.int64))
+
+
+def test_vectors_that_depend_on_their_batch_are_not_kept(tmp_path):
+    cache = VectorCache(tmp_path)
+    both = cache.embed_texts(BatchBound(), ["a", "b"], query=False, meter=Tally())
+    one = cache.embed_texts(BatchBound(), ["a"], query=False, meter=Tally())
+
+    assert both.vectors[0, 0] == 2
+    assert one.vectors[0, 0] == 1
+    assert cache.lookup_missing(BatchBound(), ["a", "a"], query=False) == 1
