@@ -5,13 +5,14 @@ How a file becomes text is the business of `pipelines.readers`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.readers import READERS, Read, Reader, imported_reader, read_plain
-from pipelines.records import label_of
+from pipelines.records import label_of, shorten
 from pipelines.types import Corpus, Document
 from raytuner.component import ConfigError
 
@@ -114,14 +115,27 @@ def resolve_path(path: str | Path, root: Path) -> Path:
     """Find what a study calls `path`, symbolic links followed.
 
     Raises:
-        ConfigError: a relative path leads out of `root`.
+        ConfigError: it cannot be a path, or a relative one leads out of `root`.
     """
-    given = Path(path).expanduser()
+    given = _expanded(path)
     if given.is_absolute():
         return given.resolve()
     target = (root / given).resolve()
     _check_inside(target, root.resolve(), str(path))
     return target
+
+
+def _expanded(path: str | Path) -> Path:
+    """Spell out `~`, and refuse what the system cannot even look for."""
+    try:
+        given = Path(path).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(given)
+    except OSError as error:
+        raise ConfigError(f"{shorten(repr(str(path)))}: {error.strerror or error}") from None
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(f"{shorten(repr(str(path)))} is no path: {error}") from None
+    return given
 
 
 def _check_inside(target: Path, boundary: Path | None, shown: str) -> None:
@@ -134,11 +148,11 @@ def _check_inside(target: Path, boundary: Path | None, shown: str) -> None:
 
 def _find(entry: str, root: Path) -> Iterator[_Found]:
     """Give the files that one entry means, in the order of their names."""
-    boundary = None if Path(entry).expanduser().is_absolute() else root.resolve()
+    boundary = None if _expanded(entry).is_absolute() else root.resolve()
     fixed, pattern = _split_glob(entry, root)
     base = resolve_path(fixed, root)
     if pattern:
-        matches = sorted(base.glob(pattern)) if base.is_dir() else []
+        matches = _matches(base, pattern, entry)
         files = [p for p in matches if p.is_file() and not _hidden(p.relative_to(base))]
         if not files:
             raise ConfigError(f"no file matches {entry!r} (looked in {base})")
@@ -158,11 +172,18 @@ def _split_glob(entry: str, root: Path) -> tuple[str, str]:
     """Split `docs/**/*.md` into `docs` and `**/*.md`; the pattern is empty if it is no glob."""
     parts = Path(entry).parts
     first = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), None)
-    if first is None or (root / Path(entry).expanduser()).exists():
+    if first is None or (root / _expanded(entry)).exists():
         return entry, ""
     if ".." in parts[first:]:
         raise ConfigError(f"the glob {entry!r} may not hold '..' after a wildcard")
     return str(Path(*parts[:first])), "/".join(parts[first:])
+
+
+def _matches(base: Path, pattern: str, entry: str) -> list[Path]:
+    try:
+        return sorted(base.glob(pattern)) if base.is_dir() else []
+    except ValueError as error:  # `**x`, up to Python 3.12
+        raise ConfigError(f"the glob {entry!r} cannot be read: {error}") from None
 
 
 def _walk(folder: Path, boundary: Path | None, visited: set[Path]) -> Iterator[Path]:

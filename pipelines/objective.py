@@ -21,7 +21,7 @@ from pipelines.workspace import Sources, Workspace
 from raytuner.component import ConfigError, digest, nearest
 from raytuner.objective import Meter, Objective, Params, Tally, UnitScore
 
-BATCH = 256
+BATCH = 512
 """Questions per batch: what a crash can cost at most."""
 
 DEFAULT_METRICS = ("recall@1000tok", "recall", "precision", "iou", "ndcg@10")

@@ -78,7 +78,9 @@ class Whitespace(Preprocessor, kind="whitespace"):
     def apply(self, text: str) -> Edited:
         """Rewrite one text."""
         edited = _replace(text, r"\r\n?", "\n")
-        edited = chain(edited, _replace(edited.text, r"[^\S\n]+(?=\n|\Z)", ""))
+        # From the start of a run, all or nothing: a long run that fails is looked at once.
+        at_end = r"(?<![^\S\n])[^\S\n]++(?=\n|\Z)"
+        edited = chain(edited, _replace(edited.text, at_end, ""))
         inside = r"(?<=\S)[^\S\n]+" if self.indent else r"[^\S\n]+"
         edited = chain(edited, _replace(edited.text, inside, " "))
         most = self.blank_lines + 1
@@ -171,7 +173,8 @@ class Dehyphenate(Preprocessor, kind="dehyphenate"):
         return substitute(text, self._joins(text))
 
     def _joins(self, text: str) -> Iterator[Replacement]:
-        broken = r"([^\W\d_]+)([-‐\u00ad])([ \t]*\r?\n[ \t]*)(?=([^\W\d_]+))"
+        # From the start of a word, all or nothing: an endless word is looked at once.
+        broken = r"(?<![^\W\d_])([^\W\d_]++)([-‐\u00ad])([ \t]*\r?\n[ \t]*)(?=([^\W\d_]+))"
         words = frozenset(re.findall(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*", text.lower()))
         for match in re.finditer(broken, text):
             left, hyphen, _, right = match.groups()

@@ -7,6 +7,7 @@ breaks where blocks end. CSV and JSON Lines hold one document per row.
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -144,6 +145,7 @@ def read_pdf(path: Path, label: str) -> list[Read]:
     """Read the text layer of a PDF, pages separated by a blank line; `pages` is their number."""
     from pypdf import PdfReader
 
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it mends is no news to a reader
     try:
         pages = [page.extract_text() for page in PdfReader(path).pages]
     except Exception as error:

@@ -90,6 +90,15 @@ class Question:
     group: str = ""
     tags: tuple[str, ...] = ()
 
+    @cached_property
+    def findable(self) -> tuple[tuple[Span, ...], ...]:
+        """The evidence that counts: spans that hold characters and are graded at least 1."""
+        groups = (
+            tuple(span for span in group if span.end > span.start and span.grade >= 1)
+            for group in self.evidence
+        )
+        return tuple(group for group in groups if group)
+
 
 @dataclass(frozen=True)
 class Chunks:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ruamel.yaml import YAML
 
 
+_MOST_FIELDS = 100_000
+"""Fields of a study with its aliases written out; more is a mistake or an attack."""
+
+
 @dataclass(frozen=True)
 class YamlDocument:
     """A parsed file.
@@ -46,16 +50,7 @@ def read_yaml(path: Path) -> YamlDocument:
     """
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; `raytuner init` writes one") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path} is a folder; name the study file in it") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    text = _text(path)
     lines: dict[tuple[str | int, ...], int] = {}
     try:
         data = _plain(_parser().load(text), (), lines)
@@ -68,12 +63,28 @@ def read_yaml(path: Path) -> YamlDocument:
         raise ConfigError(f"{path}{where}: not valid YAML: {problem}") from None
     except YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except ValueError as error:  # half a surrogate pair, an endless number, an alias bomb
+        raise ConfigError(f"{path}: holds what cannot be read: {str(error)[:120]}") from None
     if data is None:
         raise ConfigError(f"{path} is empty; `raytuner init` writes a study to start from")
     if not isinstance(data, dict):
         kind = "a list" if isinstance(data, list) else f"{str(data)[:60]!r}"
         raise ConfigError(f"{path}: expected fields such as `name: demo`, got {kind}")
     return YamlDocument(path, data, lines)
+
+
+def _text(path: Path) -> str:
+    """Read a file as UTF-8; what is wrong is one sentence."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `raytuner init` writes one") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder; name the study file in it") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
 
 
 def _parser() -> YAML:
@@ -105,6 +116,8 @@ def located(document: YamlDocument) -> Iterator[None]:
 
 def _plain(node: Any, at: tuple[str | int, ...], lines: dict[Any, int]) -> Any:
     """Turn the round-trip tree into plain values, noting lines on the way."""
+    if len(lines) > _MOST_FIELDS:
+        raise ValueError(f"more than {_MOST_FIELDS:,} fields, aliases written out")
     position = getattr(node, "lc", None)
     if isinstance(node, Mapping):
         for key in node:
@@ -123,6 +136,8 @@ def _scalar(value: Any) -> Any:
     """Give YAML's annotated scalars their plain Python type."""
     if type(value).__name__ == "ScalarBoolean":  # an int to Python, where it has an anchor
         return bool(value)
+    if isinstance(value, str):
+        value.encode()  # half a surrogate pair is no text
     for plain in (bool, int, float, str):
         if isinstance(value, plain):
             return plain(value)

@@ -145,8 +145,14 @@ class Journal:
     def __iter__(self) -> Iterator[Event]:
         return iter(list(self._events))
 
-    def append(self, *events: Event) -> None:
+    def append(self, *events: Event, durable: bool = True) -> None:
         """Write events and return once they are on disk.
+
+        Args:
+            events: what happened, in order.
+            durable: wait for the disk. False survives the death of the process, not of the
+                machine: for events that can be told again from the others. They are on disk
+                once the next durable event is.
 
         Raises:
             JournalFullError: the disk is full; nothing of these events is kept.
@@ -159,7 +165,9 @@ class Journal:
             if self._file is None:
                 raise JournalError(f"{self.path} is closed")
             try:
-                self._write(self._file, b"".join(encode(event) for event in stamped))
+                self._write(
+                    self._file, b"".join(encode(event) for event in stamped), durable=durable
+                )
             except OSError as error:
                 if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
                     raise JournalFullError(
@@ -168,11 +176,12 @@ class Journal:
                     ) from None
                 raise
 
-    def _write(self, file: IO[bytes], data: bytes) -> None:
+    def _write(self, file: IO[bytes], data: bytes, *, durable: bool) -> None:
         """Write all or nothing, and never half a line that a later one would follow."""
         try:
             _write_all(file, data)
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         except OSError:
             try:
                 _truncate(file, self._good)

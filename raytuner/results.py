@@ -168,7 +168,8 @@ class Results:
         """One row a trial, best first: parameters, means, interval, work, how it ended."""
         import pandas as pd
 
-        table = pd.DataFrame([self._row(trial) for trial in self.ranked])
+        metrics = self._metrics()
+        table = pd.DataFrame([self._row(trial, metrics) for trial in self.ranked])
         for name in self.parameters:
             values = [trial.params.get(name) for trial in self.ranked]
             if None in values:  # pandas would turn integers beside a gap into floats
@@ -180,22 +181,15 @@ class Results:
         """Long form, one row per trial, unit and metric: columns trial, unit, metric, score."""
         import pandas as pd
 
-        frames = []
-        for trial in self.record.current:
-            table = pd.DataFrame(trial.table, columns=list(trial.metrics))
-            if table.empty:
-                continue
-            table.insert(0, "unit", list(trial.units))
-            long = table.melt("unit", var_name="metric", value_name="score").dropna()
-            long.insert(0, "trial", trial.number)
-            frames.append(long)
-        columns = ["trial", "unit", "metric", "score"]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+        parts = [_long(trial) for trial in self.record.current if trial.metrics]
+        columns = zip(*parts, strict=True) if parts else ((np.empty(0),),) * 4
+        joined = (np.concatenate(column) for column in columns)
+        return pd.DataFrame(dict(zip(("trial", "unit", "metric", "score"), joined, strict=True)))
 
-    def _row(self, trial: Trial) -> dict[str, Any]:
+    def _row(self, trial: Trial, metrics: Sequence[str]) -> dict[str, Any]:
         row: dict[str, Any] = {"trial": trial.number, "status": trial.status}
         row.update({name: trial.params.get(name) for name in self.parameters})
-        row.update({m: trial.mean(m) for m in self._metrics if m not in row})
+        row.update({m: trial.mean(m) for m in metrics if m not in row})
         values = trial.values(self.metric) if self.metric else np.empty(0)
         values = values[~np.isnan(values)]
         interval = mean_interval(values) if len(values) and not trial.missing() else None
@@ -208,7 +202,6 @@ class Results:
         row["key"] = trial.key
         return row
 
-    @property
     def _metrics(self) -> list[str]:
         names = dict.fromkeys(m for trial in self.record.current for m in trial.metrics)
         return sorted(names, key=lambda name: name != self.metric)
@@ -243,6 +236,14 @@ class Results:
 
     def _repr_html_(self) -> str:
         return str(self.trials.drop(columns=["key"], errors="ignore").to_html(escape=True))
+
+
+def _long(trial: Trial) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    """Give trial, unit, metric and score of every score, metric by metric."""
+    columns, rows = np.nonzero(~np.isnan(trial.table.T))
+    units = np.array(trial.units, dtype=object)[rows]
+    metrics = np.array(trial.metrics, dtype=object)[columns]
+    return np.full(len(rows), trial.number), units, metrics, trial.table[rows, columns]
 
 
 def parquet_ready(table: pd.DataFrame) -> pd.DataFrame:

@@ -129,7 +129,12 @@ class Study(BaseModel):
         Raises:
             ConfigError: a relative `run_dir` leads out of `root`.
         """
-        runs = Path(self.run_dir).expanduser()
+        try:
+            runs = Path(self.run_dir).expanduser()
+            (root / runs).resolve()
+        except (ValueError, RuntimeError) as error:
+            reason = f"run_dir: {self.run_dir!r:.80} names no folder: {error}"
+            raise ConfigError(reason, ("run_dir",)) from None
         if not runs.is_absolute() and not (root / runs).resolve().is_relative_to(root.resolve()):
             raise ConfigError(
                 f"run_dir: {self.run_dir!r} leads out of the folder of the study; "
@@ -167,9 +172,18 @@ class Study(BaseModel):
         return _objective(str(self.objective["kind"]), args, root, self.seed)
 
     def identity(self, objective: Objective) -> str:
-        """Digest what decides which trials are this study's own."""
+        """Digest what decides which trials are this study's own.
+
+        That includes what is not tuned: the key of the configuration as it stands.
+        """
         space = [[name, _plain(domain)] for name, domain in self.space.items()]
-        return digest(objective.scope(), space, list(self.constraints), self.search, self.seed)
+        standing = objective.defaults(list(self.space))
+        try:
+            fixed = objective.key(standing) if standing is not None else None
+        except ConfigError as error:  # trial 0 will fail with this reason
+            fixed = str(error)
+        rules = [list(self.constraints), self.search, self.seed, self.baseline]
+        return digest(objective.scope(), fixed, space, rules)
 
 
 def _check_fields(

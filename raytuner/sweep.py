@@ -124,8 +124,8 @@ class Sweep:
             self._listener.scored(trial, len(scores))
 
     def end(self, outcome: Ended) -> None:
-        """Record how a job ended."""
-        self._journal.append(ended_event(outcome))
+        """Record how a job ended; that it is complete, its scores on disk tell already."""
+        self._journal.append(ended_event(outcome), durable=outcome.status != "complete")
         with self._state:
             trial = self._running.pop(outcome.key)
             self.record.end(trial, outcome)
@@ -225,7 +225,7 @@ class Sweep:
             key, proposal.params, number=proposal.number, baseline=proposal.baseline
         )
         if known is None or trial.missing():
-            self._journal.append(trial_event(trial))
+            self._journal.append(trial_event(trial), durable=False)
         if proposal.refused:
             outcome = Ended(key, "failed", 0.0, Failure("config", proposal.refused))
             self._journal.append(ended_event(outcome))

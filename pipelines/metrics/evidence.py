@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipelines.metrics.intervals import length
 from pipelines.metrics.names import canonical
 from pipelines.roles import Metric
 from pipelines.types import Hit, Question, Response, Span
@@ -15,11 +14,7 @@ Groups = tuple[tuple[Span, ...], ...]
 
 def counting_groups(question: Question) -> Groups:
     """Keep the spans that hold characters and are graded at least 1; drop emptied groups."""
-    groups = (
-        tuple(span for span in group if length(span) and span.grade >= 1)
-        for group in question.evidence
-    )
-    return tuple(group for group in groups if group)
+    return question.findable
 
 
 class EvidenceMetric(Metric):

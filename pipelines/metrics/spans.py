@@ -31,7 +31,8 @@ DEFAULT_TOKENIZER = "cl100k"
 
 def recalled(groups: Groups, passages: Iterable[Hit | Span]) -> float:
     """Give the fraction of evidence characters that lie in `passages`, 0 to 1."""
-    covered = ground(passages)
+    places = {span.doc for group in groups for span in group}
+    covered = ground(passage for passage in passages if passage.doc in places)
     single = ground(group[0] for group in groups if len(group) == 1)
     needed = float(size(single))
     found = float(common(single, covered))

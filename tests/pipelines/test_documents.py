@@ -73,6 +73,11 @@ def test_unknown_kinds_are_text_where_they_are_asked_for(root: Path) -> None:
         ("../outside", r"the path '\.\./outside' leads out of the folder of the study"),
         ("docs/../../outside/*.txt", "leads out of the folder of the study"),
         ("docs/*/../../*", "may not hold '..' after a wildcard"),
+        ("docs/**x/[.md", "glob 'docs/.*x/.*' cannot be read|no file matches"),
+        ("do\0cs", r"'do\\x00cs' is no path: embedded null byte"),
+        ("\ud83d", r"'\\ud83d' is no path: .*surrogates not allowed"),
+        ("~nobody-of-that-name/docs", "'~nobody-of-that-name/docs' is no path"),
+        ("a" * 5000, "'aaaa.*…: File name too long"),
     ],
 )
 def test_sources_that_give_nothing_say_why(root: Path, source: object, message: str) -> None:

@@ -297,3 +297,18 @@ def test_the_export_is_the_whole_pipeline(handbook):
     assert exported["retriever"]["top_k"] == 3
     assert exported["generator"]["kind"] == "extractive"
     assert set(exported) == set(type(objective.config).model_fields)
+
+
+def test_what_is_not_tuned_belongs_to_the_study(handbook):
+    """Trials of another standing pipeline are not the study's own, whatever their parameters."""
+    space = {"retriever.top_k": [1, 2]}
+    found = []
+    for size in (64, 16):
+        pipeline = {"chunker": {"kind": "sentence", "size": size}, "retriever": {"kind": "bm25"}}
+        objective = {"kind": "rag", **handbook.section, "pipeline": pipeline}
+        study = Study(name="same", objective=objective, space=space)
+        found.append(run(study, handbook.root))
+
+    keys = [{trial.key for trial in results.record.current} for results in found]
+    assert [len(k) for k in keys] == [3, 3]
+    assert not keys[0] & keys[1]

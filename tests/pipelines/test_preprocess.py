@@ -1,3 +1,4 @@
+import time
 import unicodedata
 
 import numpy as np
@@ -150,6 +151,20 @@ def test_dehyphenate_joins_words_but_not_names_or_known_compounds() -> None:
     assert Dehyphenate().apply("1990-\n2000, x-\nray").text == "1990-\n2000, x-\nray"
     assert Dehyphenate(letters=1).apply("x-\r\nray").text == "xray"
     assert Dehyphenate().apply("inter-\nnation-\nal").text == "international"
+
+
+@pytest.mark.parametrize("step", STEPS, ids=repr)
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 200_000, "\t" * 200_000 + "end", "\n" * 200_000 + "end"],
+    ids=["word", "blanks", "lines"],
+)
+def test_endless_words_and_blanks_take_no_longer_than_other_texts(
+    step: Preprocessor, text: str
+) -> None:
+    began = time.process_time()
+    assert step.apply(text).text
+    assert time.process_time() - began < 5  # a second attempt at every character takes minutes
 
 
 def test_boilerplate_drops_headers_page_numbers_and_navigation() -> None:

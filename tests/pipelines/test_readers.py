@@ -87,11 +87,14 @@ def test_pdf_pages_are_read_in_order(tmp_path: Path) -> None:
     assert read.metadata == {"pages": 2}
 
 
-def test_a_pdf_without_text_and_a_broken_one_are_named(tmp_path: Path) -> None:
+def test_a_pdf_without_text_and_a_broken_one_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(ConfigError, match=r"f\.pdf has no text layer \(a scan\?\)"):
         read_pdf(pdf(tmp_path, [""]), "f.pdf")
     with pytest.raises(ConfigError, match=r"x\.pdf cannot be read as PDF"):
         read_pdf(put(tmp_path, "x.pdf", "not a pdf"), "x.pdf")
+    assert not caplog.records  # one sentence, not two
 
 
 def test_docx_keeps_paragraphs_and_tables_in_order(tmp_path: Path) -> None:

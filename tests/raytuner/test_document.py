@@ -145,3 +145,21 @@ def test_lines_of_fields(tmp_path, field, line):
         assert str(caught.value) == f"{document.path}, line {line}: it is wrong"
     else:
         assert str(caught.value) == f"{document.path}: it is wrong"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]\n"
+         + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 8)),
+         "more than 100,000 fields"),
+        ("seed: " + "9" * 5000, "cannot be read"),
+        ('name: "\\ud83d"', "cannot be read"),
+    ],
+    ids=["alias bomb", "endless number", "half a surrogate pair"],
+)  # fmt: skip
+def test_hostile_yaml_is_one_sentence(tmp_path, text, reason):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=reason):
+        read_yaml(path)

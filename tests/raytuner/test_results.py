@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import raytuner
+from raytuner import Study, run
 from raytuner.component import ConfigError
 from raytuner.journal import encode
 from raytuner.results import COLUMNS, Results, mean_interval, parquet_ready
@@ -224,3 +225,16 @@ def test_the_latest_study_of_a_folder_counts(tmp_path):
     raytuner.run(study(), tmp_path)
     raytuner.run(study(space={"x": [1], "y": ["a", "b"]}), tmp_path)
     assert len(table(tmp_path / "runs/t")) == 2
+
+
+@pytest.mark.parametrize("metric", ["score", "unit", "trial", "metric"])
+def test_a_metric_may_have_the_name_of_a_column_of_the_scores(metric, tmp_path):
+    study = Study(
+        name="t", objective=lambda p: {metric: p["x"]}, space={"x": [1, 2]}, metric=metric
+    )
+    found = run(study, tmp_path)
+    found.save()
+
+    assert list(found.scores.columns) == ["trial", "unit", "metric", "score"]
+    assert found.scores["metric"].tolist() == [metric] * 2
+    assert sorted(found.scores["score"]) == [1.0, 2.0]

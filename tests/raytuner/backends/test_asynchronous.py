@@ -131,11 +131,11 @@ def test_a_disk_that_fills_up_under_way_ends_all_tasks(tmp_path, monkeypatch):
 
     append, calls = Journal.append, []
 
-    def fill(self, *events):
+    def fill(self, *events, durable=True):
         calls.append(threading.current_thread().name)
         if len(calls) > 10:
             raise JournalFullError("the disk is full")
-        append(self, *events)
+        append(self, *events, durable=durable)
 
     monkeypatch.setattr(Journal, "append", fill)
     with pytest.raises(JournalFullError):
