@@ -20,7 +20,7 @@ SECRET = re.compile(r"\b(sk|pk|hf|ghp|xox[abp])[-_][A-Za-z0-9_*-]{12,}")
 def unit_vectors(
     rows: Sequence[Any], *, expected: int, dimensions: int | None, source: str
 ) -> Vectors:
-    """Give float32 [expected, dimensions] of unit length; zero rows stay zero.
+    """Give float32 [expected, dimensions] of unit length; single zero rows stay zero.
 
     Raises:
         ObjectiveFailure: provider, if their number, width or values are not what was asked for.
@@ -45,6 +45,8 @@ def unit_vectors(
     if not np.isfinite(vectors).all():
         raise ObjectiveFailure("provider", f"{source} gave vectors that are not finite")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if expected and not lengths.any():
+        raise ObjectiveFailure("provider", f"{source} gave nothing but zeros")
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0), np.float32)
 
 

@@ -37,3 +37,9 @@ def test_secrets_of_the_environment_and_key_shapes_are_struck_out(monkeypatch):
     text = "sent abcdefgh12345, also-hidden-value and sk-proj-0123456789abcdef"
     assert scrubbed(text, "PLAIN") == "sent ***, *** and ***"
     assert scrubbed("x\n" * 999).endswith(" ...")
+
+
+def test_nothing_but_zeros_is_no_answer():
+    with pytest.raises(ObjectiveFailure, match="nothing but zeros") as caught:
+        unit_vectors([[0, 0], [0, 0]], expected=2, dimensions=None, source="the server")
+    assert caught.value.failure.kind == "provider"
