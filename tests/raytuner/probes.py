@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
+
 import raytuner
 from raytuner.component import ConfigError, digest
 from raytuner.journal import read
@@ -208,3 +210,16 @@ def group_is_gone(process):
     except ProcessLookupError:
         return True
     return False
+
+
+BACKENDS = {
+    "inprocess": {"backend": "inprocess"},
+    "threads": {"backend": "threads", "workers": 3},
+    "processes": {"backend": "processes", "workers": 2},
+    "async": {"backend": "async", "workers": 3},
+}
+SIZE = 12 * 6
+
+
+def same(left, right):
+    pd.testing.assert_frame_equal(left, right, check_exact=True)

@@ -1,6 +1,5 @@
 """Whole runs: equal tables everywhere, failures, growth, baselines, checks before work."""
 
-import pandas as pd
 import pytest
 
 import raytuner
@@ -8,32 +7,17 @@ from raytuner.component import ConfigError
 from raytuner.journal import read
 from raytuner.tuner import prepare
 from tests.raytuner.probes import (
+    BACKENDS,
+    SIZE,
     SPACE,
     Questions,
     Waiting,
     evaluations,
     recorded,
+    same,
     study,
     table,
 )
-
-BACKENDS = {
-    "inprocess": {"backend": "inprocess"},
-    "threads": {"backend": "threads", "workers": 3},
-    "processes": {"backend": "processes", "workers": 2},
-    "async": {"backend": "async", "workers": 3},
-}
-SIZE = 12 * 6
-
-
-@pytest.fixture(scope="module")
-def expected():
-    return table(raytuner.run(study(), in_memory=True))
-
-
-def same(left, right):
-    pd.testing.assert_frame_equal(left, right, check_exact=True)
-
 
 # ---- one table everywhere
 

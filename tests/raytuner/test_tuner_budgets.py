@@ -2,34 +2,19 @@
 
 import time
 
-import pandas as pd
 import pytest
 
 import raytuner
 from raytuner.results import Results
 from tests.raytuner.probes import (
+    BACKENDS,
+    SIZE,
     Questions,
     evaluations,
+    same,
     study,
     table,
 )
-
-BACKENDS = {
-    "inprocess": {"backend": "inprocess"},
-    "threads": {"backend": "threads", "workers": 3},
-    "processes": {"backend": "processes", "workers": 2},
-    "async": {"backend": "async", "workers": 3},
-}
-SIZE = 12 * 6
-
-
-@pytest.fixture(scope="module")
-def expected():
-    return table(raytuner.run(study(), in_memory=True))
-
-
-def same(left, right):
-    pd.testing.assert_frame_equal(left, right, check_exact=True)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

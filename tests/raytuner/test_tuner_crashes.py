@@ -6,41 +6,25 @@ import signal
 import subprocess
 import sys
 
-import pandas as pd
 import pytest
 
 import raytuner
 from raytuner.journal import Journal, JournalError, JournalFullError, read
 from raytuner.results import Results
 from tests.raytuner.probes import (
+    BACKENDS,
     ROOT,
+    SIZE,
     Questions,
     evaluations,
     group_is_gone,
     recorded,
+    same,
     start,
     study,
     table,
     wait_for,
 )
-
-BACKENDS = {
-    "inprocess": {"backend": "inprocess"},
-    "threads": {"backend": "threads", "workers": 3},
-    "processes": {"backend": "processes", "workers": 2},
-    "async": {"backend": "async", "workers": 3},
-}
-SIZE = 12 * 6
-
-
-@pytest.fixture(scope="module")
-def expected():
-    return table(raytuner.run(study(), in_memory=True))
-
-
-def same(left, right):
-    pd.testing.assert_frame_equal(left, right, check_exact=True)
-
 
 # ---- crashes
 

@@ -8,96 +8,9 @@ import pytest
 from raytuner.budget import Purse
 from raytuner.journal import JournalFullError
 from raytuner.meter import WorkMeter
-from raytuner.objective import Cost, Failure, Objective, UnitScore
-from raytuner.worker import Job, Patience, arun_job, run_job
-
-UNITS = ("a", "b", "c", "d")
-
-
-class Script(Objective):
-    """Plays one function per attempt; each gives batches from (units, meter)."""
-
-    def __init__(self, *attempts):
-        self.attempts = list(attempts)
-        self.asked = []
-
-    def units(self):
-        return UNITS
-
-    def key(self, params):
-        return "k"
-
-    def evaluate(self, params, units, meter):
-        self.asked.append(tuple(units))
-        return iter(self.attempts[min(len(self.asked), len(self.attempts)) - 1](units, meter))
-
-
-class Closing(Script):
-    """Gives its batches as a generator and notes that it was closed."""
-
-    closed = False
-
-    def evaluate(self, params, units, meter):
-        try:
-            yield from super().evaluate(params, units, meter)
-        finally:
-            self.closed = True
-
-    async def aevaluate(self, params, units, meter):
-        try:
-            for batch in super().evaluate(params, units, meter):
-                await asyncio.sleep(0)
-                yield batch
-        finally:
-            self.closed = True
-
-
-def good(units, meter):
-    return [[UnitScore(unit, {"hit": 1.0})] for unit in units]
-
-
-def fails(*bad, kind="rate_limit", retryable=True):
-    def attempt(units, meter):
-        failure = Failure(kind, "no", retryable)
-        for unit in units:
-            if unit in bad:
-                yield [UnitScore(unit, {}, Cost(0.25, calls=1), 1.0, failure)]
-            else:
-                yield [UnitScore(unit, {"hit": 1.0}, Cost(0.5, calls=1))]
-
-    return attempt
-
-
-def raises(error, after=0):
-    def attempt(units, meter):
-        yield from good(units[:after], meter)
-        raise error
-
-    return attempt
-
-
-@pytest.fixture(params=["sync", "async"])
-def play(request):
-    """Run a job on either boundary; give its end and the batches that were emitted."""
-
-    def run(objective, *, retries=2, wait=0.0, meter=None, emit=None, units=UNITS):
-        batches = []
-
-        def keep(batch):
-            assert batch, "nothing is emitted in vain"
-            batches.append([(s.unit, s.scores.get("hit"), s.failure) for s in batch])
-            scores.extend(batch)
-
-        scores = []
-        job = Job("k", {}, units, Patience(retries, wait))
-        arguments = (objective, job, emit or keep, meter or WorkMeter())
-        if request.param == "sync":
-            ended = run_job(*arguments)
-        else:
-            ended = asyncio.run(arun_job(*arguments))
-        return ended, batches, scores
-
-    return run
+from raytuner.objective import Cost, UnitScore
+from raytuner.worker import Job, Patience, arun_job
+from tests.raytuner.worker_probes import UNITS, Closing, Script, fails, good
 
 
 @pytest.mark.parametrize("error", [JournalFullError("full"), OSError(5, "EIO"), TimeoutError("t")])
