@@ -177,8 +177,10 @@ def test_arithmetic_and_logic_are_those_of_python(text, a, b, size):
     # Quarters have exact binary fractions, so that Python's own arithmetic is exact as well.
     try:
         read = constraint(text, DOMAINS)
-    except ConfigError:
-        assert not {"a", "b", "chunker.size"} & set(text.replace("(", " ").split())
+    except ConfigError as error:
+        # Two refusals are right here: no parameter at all, or equal to what it can never be.
+        if "is no value of chunker.size" not in str(error):
+            assert not {"a", "b", "chunker.size"} & set(text.replace("(", " ").split())
         return
     point = {"a": a / 4, "b": b / 4, "chunker.size": size}
     names = {"a": a / 4, "b": b / 4, "size": size}
