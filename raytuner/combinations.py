@@ -130,6 +130,9 @@ class Combinations:
             raise Exhausted("every combination has been tried")
         return dict(zip(self.labels, reversed(point), strict=True))
 
+    def recall(self, params: Params) -> None:
+        """Ignore it: it is asked from the beginning."""
+
     def tell(
         self, params: Params, score: float | None, *, units: int | None = None, ended: bool = True
     ) -> None:

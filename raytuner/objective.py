@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from raytuner.component import RaytunerError
 
@@ -127,6 +130,25 @@ class Tally:
         yield
 
 
+Arrays = Mapping[str, NDArray[np.generic]]
+"""One artifact as named arrays; what others gave is read-only."""
+
+
+class Exchange(Protocol):
+    """Where processes that share no disk pass finished artifacts to each other."""
+
+    def obtain(self, key: str, build: Callable[[], Arrays]) -> Arrays:
+        """Give the artifact of a key, which at most one process at a time builds.
+
+        Waits while another process builds it. If that one is lost or fails, the next one
+        builds; what `build` raises is raised here, and the key stays free.
+
+        Args:
+            key: 32 hexadecimal digits that cover everything the artifact depends on.
+            build: makes the artifact; not called if anybody has made it.
+        """
+
+
 class Objective(ABC):
     """What a study optimises. Small to pickle: paths and configuration, never data."""
 
@@ -182,6 +204,13 @@ class Objective(ABC):
     def scope(self) -> str:
         """Give the identity of what all trials share; trials of other scopes do not compare."""
         return ""
+
+    def share(self, exchange: Exchange) -> None:
+        """Pass artifacts, and the data itself, to other processes through `exchange` from now on.
+
+        Called in the driver first, then in every worker process, before any evaluation.
+        """
+        del exchange
 
     def estimate(self, params: Params, units: Sequence[str]) -> Cost:
         """Predict the cost of `evaluate`, before any money is spent."""

@@ -12,16 +12,17 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from raytuner.backends import BackendName
 from raytuner.budget import Budget
 from raytuner.component import ConfigError, digest, import_plugins, nearest
 from raytuner.document import located, read_yaml
 from raytuner.function import FunctionObjective
 from raytuner.objective import Objective
+from raytuner.resources import Resources
+from raytuner.schedulers import Full, Scheduler
 from raytuner.search import Grid, Search
 from raytuner.space import Space
 from raytuner.worker import Patience
-
-BackendName = Literal["inprocess", "threads", "processes", "async"]
 
 
 class Retry(BaseModel):
@@ -71,9 +72,33 @@ class Study(BaseModel):
         default=None, description="the metric to optimise; default: the objective's first"
     )
     search: Search = Field(default_factory=Grid, description="how points are chosen")
+    scheduler: Scheduler = Field(
+        default_factory=Full, description="which trials are stopped after a part of the questions"
+    )
     budget: Budget = Field(default_factory=Budget, description="when to stop")
     backend: BackendName = Field(default="inprocess", description="where trials run")
-    workers: int = Field(default=1, ge=1, le=1024, description="trials at the same time")
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="trials at the same time; null: one, with `backend: ray` as many as fit",
+    )
+    timeout: float | None = Field(
+        default=None, gt=0, description="seconds that one attempt at a trial may take"
+    )
+    address: str | None = Field(
+        default=None,
+        description="Ray cluster: local (started for this run), auto, host:port or "
+        "ray://host:port; null: the cluster this runs in, or else local",
+    )
+    resources: Resources = Field(
+        default_factory=Resources, description="what one trial occupies on Ray"
+    )
+    storage: str | None = Field(
+        default=None,
+        description="URL (s3://, gs://, file://) where artifacts and a copy of the journal "
+        "outlive the cluster",
+    )
     seed: int = Field(default=0, ge=0, description="seed of every random choice")
     baseline: bool = Field(
         default=True, description="evaluate the configuration as it stands as trial 0"
@@ -99,6 +124,11 @@ class Study(BaseModel):
     def _search(cls, value: Any) -> Any:
         return Search.model_validate(value) if not isinstance(value, Search) else value
 
+    @field_validator("scheduler", mode="before")
+    @classmethod
+    def _scheduler(cls, value: Any) -> Any:
+        return Scheduler.model_validate(value) if not isinstance(value, Scheduler) else value
+
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Validate a mapping.
@@ -115,7 +145,7 @@ class Study(BaseModel):
         for name, (kind, wanted) in _SHAPES.items():
             if name in data and not isinstance(data[name], kind):
                 raise ConfigError(f"{name}: give {wanted}, got {str(data[name])[:80]!r}", (name,))
-        for name, model in (("budget", Budget), ("retry", Retry)):
+        for name, model in (("budget", Budget), ("retry", Retry), ("resources", Resources)):
             if isinstance(data.get(name), Mapping):
                 _check_fields(data[name], model, (name,))
         try:
@@ -183,6 +213,8 @@ class Study(BaseModel):
         except ConfigError as error:  # trial 0 will fail with this reason
             fixed = str(error)
         rules = [list(self.constraints), self.search, self.seed, self.baseline]
+        if not isinstance(self.scheduler, Full):
+            rules.append(self.scheduler)
         return digest(objective.scope(), fixed, space, rules)
 
 

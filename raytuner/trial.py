@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from raytuner.objective import Cost, Failure, Params, UnitScore
 
-Status = Literal["running", "complete", "stopped", "failed"]
+Status = Literal["running", "complete", "paused", "pruned", "stopped", "failed"]
+"""`paused` at a rung, `pruned`: stopped early by the scheduler; `stopped`: the session ended."""
 
 
 @dataclass

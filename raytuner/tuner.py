@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import raytuner
-from raytuner.backends import Backend, asynchronous, choose
+from raytuner.backends import Backend, Setting, asynchronous, choose
 from raytuner.component import ConfigError, nearest
 from raytuner.journal import Journal
 from raytuner.listener import Listener
@@ -95,7 +95,7 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
             "budget: this search never ends by itself; give `trials`, `seconds` or `usd`",
             ("budget",),
         )
-    _backend(study)
+    _backend(study, None)
     baseline = objective.defaults(space.names) if study.baseline else None
     if baseline is not None and space.contains(baseline):
         baseline = space.active(baseline)
@@ -178,7 +178,7 @@ def run(
 def run_prepared(prepared: Prepared, *, listener: Listener | None = None) -> Results:
     """Run a study that has been checked; see `run`."""
     with _Session(prepared, listener) as session:
-        _backend(prepared.study)(session.sweep)
+        _backend(prepared.study, prepared.folder)(session.sweep)
         return session.results()
 
 
@@ -192,13 +192,24 @@ async def arun(
     """Run a study as tasks of the running event loop; see `run`."""
     prepared = prepare(study, root, in_memory=in_memory)
     with _Session(prepared, listener) as session:
-        await asynchronous.arun(session.sweep, study.workers)
+        await asynchronous.arun(session.sweep, study.workers or 1)
         return session.results()
 
 
-def _backend(study: Study) -> Backend:
-    paid = study.budget.usd is not None
-    return choose(study.backend, study.workers, study.plugins, paid=paid)
+def _backend(study: Study, folder: Path | None) -> Backend:
+    return choose(
+        Setting(
+            backend=study.backend,
+            workers=study.workers,
+            plugins=study.plugins,
+            paid=study.budget.usd is not None,
+            timeout=study.timeout,
+            address=study.address,
+            resources=study.resources,
+            storage=study.storage,
+            folder=folder,
+        )
+    )
 
 
 class _Session:

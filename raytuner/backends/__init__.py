@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
 
 from raytuner.backends import asynchronous, inprocess, processes
 from raytuner.component import ConfigError
+from raytuner.resources import Resources
 from raytuner.sweep import Sweep
+
+BackendName = Literal["inprocess", "threads", "processes", "async", "ray"]
 
 
 class Backend(Protocol):
@@ -21,27 +26,54 @@ class Backend(Protocol):
         """Run every job that the sweep gives."""
 
 
-def choose(name: str, workers: int, plugins: Sequence[str] = (), *, paid: bool = False) -> Backend:
-    """Give the backend that a study names.
+@dataclass(frozen=True)
+class Setting:
+    """What a study says of where its trials run.
 
-    Args:
-        name: as in a study.
-        workers: trials at the same time.
+    Attributes:
+        backend: which one.
+        workers: trials at the same time; None: one, on Ray as many as fit.
         plugins: modules that worker processes import first.
         paid: whether the trials share a purse.
+        timeout: seconds that one attempt at a trial may take, or None.
+        address: of the Ray cluster: `local`, `auto`, host:port or ray://host:port.
+        resources: what a trial occupies there.
+        storage: URL of what outlives the cluster, or None.
+        folder: the run folder, for log files, or None.
+    """
+
+    backend: BackendName = "inprocess"
+    workers: int | None = None
+    plugins: Sequence[str] = ()
+    paid: bool = False
+    timeout: float | None = None
+    address: str | None = None
+    resources: Resources = field(default_factory=Resources)
+    storage: str | None = None
+    folder: Path | None = None
+
+
+def choose(setting: Setting) -> Backend:
+    """Give the backend that a study names.
 
     Raises:
         ConfigError: it cannot do what the study wants.
     """
-    if name == "processes":
-        if paid:
-            raise ConfigError(
-                "backend: processes cannot share one purse; use threads or async with budget.usd",
-                ("backend",),
-            )
-        return lambda sweep: processes.run_processes(sweep, workers, plugins)
-    if name == "async":
+    if setting.backend in {"processes", "ray"} and setting.paid:
+        raise ConfigError(
+            f"backend: {setting.backend} cannot share one purse; use threads or async with "
+            "budget.usd",
+            ("backend",),
+        )
+    workers = setting.workers or 1
+    if setting.backend == "ray":
+        from raytuner.backends.ray_pool import ray_backend
+
+        return ray_backend(setting)
+    if setting.backend == "processes":
+        return lambda sweep: processes.run_processes(sweep, workers, setting.plugins)
+    if setting.backend == "async":
         return lambda sweep: asynchronous.run_async(sweep, workers)
-    if name == "threads" or workers > 1:
+    if setting.backend == "threads" or workers > 1:
         return lambda sweep: inprocess.run_threads(sweep, workers)
     return inprocess.run_sequential

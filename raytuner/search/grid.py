@@ -61,6 +61,9 @@ class _Listed:
             return point
         raise Exhausted("every point of the grid has been proposed")
 
+    def recall(self, params: Params) -> None:
+        """Ignore it: it is asked from the beginning."""
+
     def tell(
         self,
         params: Params,

@@ -7,7 +7,7 @@ asked and told by one thread, and never sees trials, journals or workers.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from raytuner.component import Component, RaytunerError
 from raytuner.objective import Params, Value
@@ -21,9 +21,11 @@ class Exhausted(RaytunerError):  # noqa: N818 - an end, not a mistake
 class Proposer(Protocol):
     """Proposes parameters, and may learn from what became of them.
 
-    Nothing has to be saved: to resume, the driver starts the search again with the same seed,
-    asks from the beginning, and answers what it has on record. A proposer that learns may be
-    told on-record results first instead.
+    Nothing has to be saved. To resume, the driver starts the search again with the same seed.
+    A search that does not learn is asked from the beginning, and answered from the record. One
+    that learns (`Search.learns`) is led through what is on record, in the order it happened:
+    `recall` where it was asked, `tell` where it was told. Then it goes on as if it had never
+    been away.
     """
 
     def ask(self) -> dict[str, Value] | None:
@@ -35,6 +37,13 @@ class Proposer(Protocol):
 
         Raises:
             Exhausted: when there will never be another.
+        """
+
+    def recall(self, params: Params) -> None:
+        """Take in that an earlier session asked for a point, and was given this one.
+
+        Only called if the search learns, and before the first `ask`. What depends on how often
+        it was asked (a seed per proposal, the number of `samples` left) goes on from there.
         """
 
     def tell(
@@ -54,13 +63,18 @@ class Proposer(Protocol):
             params: the point.
             score: finite, higher is better whatever the metric; None if the trial failed.
             units: how many units the score rests on, for searches that model fidelity;
-                None for all of them.
-            ended: False while the trial goes on and may be reported again.
+                None for all of them. A trial that was stopped early ends with fewer.
+            ended: False while the trial may go on and be reported again.
         """
 
 
 class Search(Component):
     """A way to choose what to try next."""
+
+    learns: ClassVar[bool] = False
+    """Whether proposals depend on results; then they are drawn one at a time."""
+    schedulers: ClassVar[frozenset[str]] = frozenset()
+    """Kinds of the schedulers that this one works with; empty: any."""
 
     @abstractmethod
     def start(self, space: Space, seed: int) -> Proposer:

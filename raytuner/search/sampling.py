@@ -60,6 +60,9 @@ class _Draws:
             self._left -= 1
         return point
 
+    def recall(self, params: Params) -> None:
+        """Ignore it: it is asked from the beginning."""
+
     def tell(
         self,
         params: Params,
