@@ -84,7 +84,10 @@ def check(study: Path, *, as_json: bool) -> None:
 
 @cli.command()
 @_study
-@click.option("--backend", callback=backend_name, help="inprocess, threads, processes or async.")
+@click.option(
+    "--backend", callback=backend_name, help="inprocess, threads, processes, async or ray."
+)
+@click.option("--address", help="Ray cluster: local, auto, host:port or ray://host:port.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at the same time.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of every random choice.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
@@ -92,6 +95,7 @@ def check(study: Path, *, as_json: bool) -> None:
 def run(
     study: Path,
     backend: str | None,
+    address: str | None,
     workers: int | None,
     seed: int | None,
     *,
@@ -104,7 +108,8 @@ def run(
     from raytuner.show import print_plan, print_results
     from raytuner.tuner import run_prepared
 
-    prepared = _prepare(study, _overrides(backend=backend, workers=workers, seed=seed))
+    given = _overrides(backend=backend, address=address, workers=workers, seed=seed)
+    prepared = _prepare(study, given)
     if dry_run:
         print_plan(prepared, as_json=as_json)
         return

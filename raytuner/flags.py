@@ -14,7 +14,7 @@ def backend_name(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> str | None:
     """Check `--backend` here, so that the message names the option and not the study."""
-    from raytuner.study import BackendName
+    from raytuner.backends import BackendName
 
     del context, parameter
     known = get_args(BackendName)

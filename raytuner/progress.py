@@ -23,7 +23,10 @@ class Tracker:
         self.done = 0
         self.known = 0
         self.failed = 0
+        self.pruned = 0
+        self.answered = 0
         self.best: tuple[float, Trial] | None = None
+        self._costs: dict[str, float] = {}
         self._began = time.monotonic()
         self._new: set[str] = set()
 
@@ -31,9 +34,15 @@ class Tracker:
         """Note that a trial needs work."""
         self._new.add(trial.key)
 
+    def scored(self, trial: Trial, units: int) -> None:
+        """Note questions answered; what they cost is the trial's."""
+        self.answered += units
+        self._costs[trial.key] = trial.cost.usd
+
     def ended(self, trial: Trial) -> None:
         """Note an end; trials that never started were known before."""
         self.done += 1
+        self.pruned += trial.status == "pruned"
         self.known += trial.key not in self._new
         self.failed += trial.status == "failed"
         metric = self.metric or (trial.metrics[0] if trial.metrics else None)
@@ -61,8 +70,14 @@ class Tracker:
         parts = [f"{self.done}{of} trials"]
         if self.known:
             parts.append(f"{self.known} known before")
+        if self.pruned:
+            parts.append(f"{self.pruned} stopped early")
         if self.failed:
             parts.append(f"{self.failed} failed")
+        if self.answered:
+            parts.append(f"{self.answered:,} questions")
+        if usd := sum(self._costs.values()):
+            parts.append(f"${usd:.4f}")
         if self.best is not None:
             parts.append(f"best {self.metric} {self.best[0]:.4f} ({spell(self.best[1])})")
         left = self.left()
@@ -104,7 +119,8 @@ class PlainProgress:
         self._tracker.started(trial)
 
     def scored(self, trial: Trial, units: int) -> None:
-        """Show nothing: an end follows."""
+        """Count, and show nothing: an end follows."""
+        self._tracker.scored(trial, units)
 
     def ended(self, trial: Trial) -> None:
         """Print if it is time, or if this was the last one."""
@@ -123,7 +139,6 @@ class LiveProgress:
         from rich.status import Status
 
         self._tracker = tracker
-        self._units = 0
         self._status = Status("starting", console=Console(file=stream))
         self._status.start()
 
@@ -134,7 +149,7 @@ class LiveProgress:
 
     def scored(self, trial: Trial, units: int) -> None:
         """Show the questions answered."""
-        self._units += units
+        self._tracker.scored(trial, units)
         self._draw(f"running {spell(trial)}")
 
     def ended(self, trial: Trial) -> None:
@@ -152,8 +167,6 @@ class LiveProgress:
         from rich.markup import escape
 
         text = self._tracker.line() + (f" | {now}" if now else "")
-        if self._units:
-            text += f" | {self._units} questions answered"
         self._status.update(escape(text))
 
 

@@ -40,6 +40,11 @@ def units_event(key: str, scores: Sequence[UnitScore]) -> Event:
     return {"event": "units", "key": key, "rows": [_row(score) for score in scores]}
 
 
+def rung_event(key: str, units: int) -> Event:
+    """Spell that a trial has reported its first `units` units to the search and the scheduler."""
+    return {"event": "rung", "key": key, "units": units}
+
+
 def ended_event(outcome: Ended) -> Event:
     """Spell the end of a job."""
     return {"event": "ended", **asdict(outcome)}
@@ -85,7 +90,8 @@ class Record:
         units: unit ids in evaluation order.
         events: the journal so far.
 
-    `work` and `stages` (seconds) sum up the latest session alone.
+    `work` and `stages` (seconds) sum up the latest session alone. `history` holds the study's
+    own proposals and rungs in the order of the journal: keys, with the units of a rung or 0.
     """
 
     def __init__(
@@ -98,6 +104,7 @@ class Record:
         self.cost = Cost()
         self.seconds = 0.0
         self.sessions = 0
+        self.history: list[tuple[str, int]] = []
         self._positions = {unit: row for row, unit in enumerate(self.units)}
         self._numbers: dict[str, int] = {}
         self._taken: set[int] = set()
@@ -171,6 +178,10 @@ class Record:
                 continue
             elif kind == "trial":
                 self._known(event, mine=mine)
+                if mine:
+                    self.history.append((event["key"], 0))
+            elif kind == "rung" and mine:
+                self.history.append((event["key"], event["units"]))
             elif kind == "ended":
                 self._over(event)
         self.sessions += 1

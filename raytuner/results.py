@@ -143,6 +143,11 @@ class Results:
         """Trials that ended without all their scores."""
         return [trial for trial in self.record.current if trial.status == "failed"]
 
+    @property
+    def pruned(self) -> list[Trial]:
+        """Trials that were stopped after a part of the units, or still wait at a rung."""
+        return [trial for trial in self.record.current if trial.status in {"pruned", "paused"}]
+
     def difference(self, a: Trial, b: Trial) -> Interval | None:
         """Estimate how much better `a` is than `b`, paired over the questions both answered."""
         if self.metric is None:

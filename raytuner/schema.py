@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from raytuner.named import objectives
 from raytuner.search import Search
 from raytuner.space import Space
-from raytuner.study import Study, objectives
+from raytuner.study import Study
 
 
 def study_schema() -> dict[str, Any]:

@@ -7,6 +7,7 @@ import fcntl
 import itertools
 import json
 import math
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from raytuner.journal import read
 from raytuner.objective import Objective, Params
 from raytuner.printable import plain, spell_params
 from raytuner.results import Results
+from raytuner.search import Grid
 from raytuner.study import Study
 from raytuner.summary import lines
 from raytuner.trial_table import metric_names, print_table
@@ -33,22 +35,40 @@ _PLANNED = 10_000
 
 def plan(prepared: Prepared) -> dict[str, Any]:
     """Say what a run would do: trials, distinct work, cost, warnings."""
-    points: list[Any] = []
-    if prepared.total is not None:
-        points = list(itertools.islice(prepared.space.grid(), _PLANNED))
-    if prepared.baseline is not None:
-        points.append(prepared.baseline)
+    points = _points(prepared)
     keys = {prepared.objective.key(point) for point in points}
+    exact = isinstance(prepared.study.search, Grid)
+    total = prepared.total
+    if total is not None:
+        total = len(keys) if exact else total + prepared.extra_baseline
     units = prepared.objective.units()
     return {
-        "trials": len(keys) if prepared.total is not None else None,
+        "trials": total,
         "questions": len(units),
+        **_rungs(prepared.study, len(units)),
         "metric": prepared.metric,
         **prepared.objective.plan(points),
         **_dollars(prepared, points),
         "run folder": str(prepared.folder) if prepared.folder else None,
         "warnings": list(prepared.objective.warnings()),
     }
+
+
+def _points(prepared: Prepared) -> list[Params]:
+    """List the points of a grid; of any other search, points like those it may propose."""
+    if isinstance(prepared.study.search, Grid):
+        points: list[Params] = list(itertools.islice(prepared.space.grid(), _PLANNED))
+    else:
+        generator = random.Random(prepared.study.seed)
+        count = min(prepared.total or 0, _PLANNED)
+        points = [prepared.space.sample(generator) for _ in range(count)]
+    return points if prepared.baseline is None else [*points, prepared.baseline]
+
+
+def _rungs(study: Study, units: int) -> dict[str, str]:
+    """Spell where trials may be stopped."""
+    rungs = study.scheduler.rungs(units)
+    return {"rungs": ", ".join(map(str, rungs))} if len(rungs) > 1 else {}
 
 
 def _dollars(prepared: Prepared, points: Sequence[Params]) -> dict[str, float]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,11 +9,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from raytuner.backends import BackendName
+from raytuner.backends import BackendName, Setting
 from raytuner.budget import Budget
 from raytuner.component import ConfigError, digest, import_plugins, nearest
 from raytuner.document import located, read_yaml
 from raytuner.function import FunctionObjective
+from raytuner.named import objective_of
 from raytuner.objective import Objective
 from raytuner.resources import Resources
 from raytuner.schedulers import Full, Scheduler
@@ -173,6 +171,24 @@ class Study(BaseModel):
             )
         return root / runs / self.name
 
+    def setting(self, folder: Path | None) -> Setting:
+        """Say where and how its trials run.
+
+        Args:
+            folder: the run folder, or None.
+        """
+        return Setting(
+            backend=self.backend,
+            workers=self.workers,
+            plugins=self.plugins,
+            paid=self.budget.usd is not None,
+            timeout=self.timeout,
+            address=self.address,
+            resources=self.resources,
+            storage=self.storage,
+            folder=folder,
+        )
+
     def parsed_space(self) -> Space:
         """Validate the space.
 
@@ -192,14 +208,14 @@ class Study(BaseModel):
         if callable(self.objective):
             return FunctionObjective(self.objective)
         if isinstance(self.objective, str):
-            return _objective(self.objective, {}, root, self.seed)
+            return objective_of(self.objective, {}, root, self.seed)
         if not isinstance(self.objective, Mapping) or "kind" not in self.objective:
             raise ConfigError(
                 "objective: give a `kind` (for example `kind: rag`) and its settings",
                 ("objective",),
             )
         args = {name: value for name, value in self.objective.items() if name != "kind"}
-        return _objective(str(self.objective["kind"]), args, root, self.seed)
+        return objective_of(str(self.objective["kind"]), args, root, self.seed)
 
     def identity(self, objective: Objective) -> str:
         """Digest what decides which trials are this study's own.
@@ -235,50 +251,6 @@ def _check_fields(
 
 def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-
-
-def objectives() -> dict[str, importlib.metadata.EntryPoint]:
-    """List installed objectives by short name (entry points `raytuner.objectives`)."""
-    return {e.name: e for e in importlib.metadata.entry_points(group="raytuner.objectives")}
-
-
-def _objective(kind: str, args: Mapping[str, Any], root: Path, seed: int) -> Objective:
-    target = _target(kind)
-    if inspect.isclass(target) and issubclass(target, Objective):
-        try:
-            return target.build(args, root=root, seed=seed)
-        except ConfigError as error:
-            if error.field:
-                field = ("objective", *error.field)
-                raise ConfigError(f"objective.{error.message}", field) from error
-            raise
-        except TypeError as error:
-            raise ConfigError(f"objective: {kind}: {error}", ("objective",)) from error
-    if isinstance(target, Objective):
-        return target
-    if callable(target):
-        return FunctionObjective(target, args)
-    raise ConfigError(f"objective.kind: {kind} is neither an Objective nor callable", _KIND)
-
-
-_KIND = ("objective", "kind")
-
-
-def _target(kind: str) -> Any:
-    known = objectives()
-    if kind in known:
-        return known[kind].load()
-    if ":" not in kind:
-        raise ConfigError(
-            f"objective.kind: no objective called {kind!r}; known: {', '.join(sorted(known))}, "
-            f"or name your own as module:function.{nearest(kind, known)}",
-            _KIND,
-        )
-    module, _, name = kind.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except Exception as error:
-        raise ConfigError(f"objective.kind: {kind} cannot be imported: {error}", _KIND) from error
 
 
 def load_study(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Study:

@@ -28,7 +28,7 @@ def lines(results: Results, study: Path | None = None) -> list[str]:
     dead = dead_knobs(results)
     if dead:
         said.append(f"No effect on any score: {', '.join(map(plain, dead))}.")
-    said += [*_failed(results), *_work(results)]
+    said += [*_pruned(results), *_failed(results), *_work(results)]
     if results.stop_reason:
         said.append(f"Stopped early: {plain(results.stop_reason)}.")
     if results.folder is not None:
@@ -108,6 +108,22 @@ def dead_knobs(results: Results) -> list[str]:
 
 def _same_scores(a: Trial, b: Trial) -> bool:
     return a.metrics == b.metrics and np.array_equal(a.table, b.table, equal_nan=True)
+
+
+def _pruned(results: Results) -> list[str]:
+    """Say what stopping early has saved."""
+    if not results.pruned:
+        return []
+    trials, units = results.record.current, len(results.record.units)
+    stopped = [units - len(trial.missing()) for trial in results.pruned]
+    asked = sum(units - len(trial.missing()) for trial in trials)
+    share = asked / (len(trials) * units)
+    said = (
+        f"Early stopping: {len(stopped)} of {len(trials)} trials ended after {min(stopped)} to "
+        f"{max(stopped)} of {units} questions; {asked:,} of {len(trials) * units:,} questions "
+        f"were answered ({share:.0%})."
+    )
+    return [said]
 
 
 def _failed(results: Results) -> list[str]:

@@ -56,13 +56,12 @@ class Trial:
             if score.notes:
                 self.notes[score.unit] = score.notes
 
-    def missing(self) -> list[str]:
-        """List the units without a score, in evaluation order."""
+    def missing(self, first: int | None = None) -> list[str]:
+        """List the units without a score, in evaluation order; only of the first so many."""
         if not len(self.table):
-            return list(self.units)
-        return [
-            self.units[row] for row in np.flatnonzero(np.isnan(self.table).all(axis=1)).tolist()
-        ]
+            return list(self.units[:first])
+        blank = np.isnan(self.table[:first]).all(axis=1)
+        return [self.units[row] for row in np.flatnonzero(blank).tolist()]
 
     @property
     def complete(self) -> bool:
@@ -75,11 +74,16 @@ class Trial:
             return np.full(len(self.units), np.nan)
         return self.table[:, self.metrics.index(metric)]
 
-    def mean(self, metric: str) -> float | None:
-        """Average a metric over the units it is defined for; None unless every unit is scored."""
-        if not self.complete:
+    def mean(self, metric: str, first: int | None = None) -> float | None:
+        """Average a metric over the units it is defined for; None unless every unit is scored.
+
+        Args:
+            metric: its name.
+            first: look at the first so many units only.
+        """
+        if self.missing(first):
             return None
-        values = self.values(metric)
+        values = self.values(metric)[:first]
         defined = values[~np.isnan(values)]
         return float(defined.mean()) if len(defined) else None
 

@@ -70,11 +70,21 @@ def table_rows(results: Results) -> list[Row]:
                 ],
                 scores=[_score(trial.mean(metric)) for metric in metrics],
                 interval=f"{low:.3f} to {high:.3f}" if known else "",
-                status=trial.status,
+                status=_status(trial, results.metric),
                 trial=trial,
             )
         )
     return rows
+
+
+def _status(trial: Trial, metric: str | None) -> str:
+    """Say how a trial ended, and with what, if it was stopped early."""
+    if trial.status not in {"paused", "pruned"}:
+        return trial.status
+    answered = len(trial.units) - len(trial.missing())
+    score = trial.mean(metric, answered) if metric else None
+    so_far = "" if score is None else f": {score:.4f}"
+    return f"{trial.status} at {answered}{so_far}"
 
 
 def _score(value: float | None) -> str:

@@ -53,7 +53,7 @@ def test_a_run_shows_trials_progress_and_what_to_do_next(tiny, raytuner):
         "#", "chunker.size", "retriever.top_k", "recall", "precision", "95", "%", "interval",
         "status",
     ]  # fmt: skip
-    assert "5/5 trials, best recall 0." in outcome.err
+    assert "5/5 trials, 30 questions, best recall 0." in outcome.err
     assert "Trial table: runs/tiny/trials.parquet" in lines
     assert (
         lines[-1]

@@ -78,7 +78,7 @@ def test_whole_runs_are_shown(backend):
     stream = io.StringIO()
     made = study(Questions(units=2), backend=backend, workers=2)
     raytuner.run(made, in_memory=True, listener=listener_for(12, "hit", stream=stream))
-    assert stream.getvalue().splitlines()[-1].startswith("12/12 trials, best hit ")
+    assert stream.getvalue().splitlines()[-1].startswith("12/12 trials, 24 questions, best hit ")
 
 
 def test_spellings():

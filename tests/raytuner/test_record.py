@@ -138,7 +138,7 @@ def test_readers_tolerate_what_later_versions_add():
     found = record(
         {"event": "banner", "t": 0.0, "text": "before any session"},
         opened() | {"colour": "red"},
-        {"event": "rung", "t": 1.0, "key": "k", "level": 3},
+        {"event": "later", "t": 1.0, "key": "k", "level": 3},
         proposed("k", x=1) | {"origin": "warm"},
         {"event": "units", "key": "k", "rows": [row, lost], "t": 2.0, "node": "n1"},
         over("k", "failed", failure=LOST) | {"failure": {**LOST.__dict__, "trace": "..."}, "x": 1},

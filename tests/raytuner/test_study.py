@@ -10,8 +10,9 @@ import pytest
 import raytuner
 from raytuner.component import ConfigError
 from raytuner.function import FunctionObjective
+from raytuner.named import objectives
 from raytuner.search import Grid, Random
-from raytuner.study import Study, load_study, objectives
+from raytuner.study import Study, load_study
 from raytuner.tuner import prepare
 from tests.raytuner.probes import Questions, study
 

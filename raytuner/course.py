@@ -1,0 +1,186 @@
+"""The course of every trial of a sweep: proposed, from rung to rung, complete or ended early.
+
+Knows nothing of workers, threads, time or money: the sweep calls it under its lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from raytuner.component import ConfigError, nearest
+from raytuner.intake import Intake
+from raytuner.journal import Journal
+from raytuner.listener import Listener
+from raytuner.objective import Failure, Objective
+from raytuner.order import Order, Proposal
+from raytuner.record import Record, ended_event, rung_event, trial_event
+from raytuner.rungs import Rungs
+from raytuner.trial import Trial
+from raytuner.worker import Ended
+
+
+class Course:
+    """Says which trial goes on next, and tells search and scheduler what became of each.
+
+    Args:
+        objective: what is tuned.
+        intake: draws proposals.
+        order: whose preparation is done is told to it.
+        rungs: how far every trial is to go.
+        record: what is known of every trial.
+        journal: where proposals, rungs and early ends are recorded.
+        listener: is told of trials that end.
+        metric: what is optimised; None takes the first metric reported.
+        learns: whether the search goes by what it is told.
+        staged: whether trials go from rung to rung, or the search learns; then the order of
+            reports is recorded, and repeated to both when the study is resumed.
+    """
+
+    def __init__(
+        self,
+        *,
+        objective: Objective,
+        intake: Intake,
+        order: Order,
+        rungs: Rungs,
+        record: Record,
+        journal: Journal,
+        listener: Listener,
+        metric: str | None,
+        learns: bool,
+        staged: bool,
+    ) -> None:
+        self.metric = metric
+        self._objective = objective
+        self._intake = intake
+        self._order = order
+        self._rungs = rungs
+        self._record = record
+        self._journal = journal
+        self._listener = listener
+        self._staged = staged
+        self._units = len(record.units)
+        if staged:
+            self._recall(again=not learns)
+
+    # ---- which trial is next
+
+    def next(self, running: dict[str, Trial]) -> Trial | None:
+        """Give a trial that may go on now, perhaps one that has all it needs on record."""
+        ready = (key for key in self._rungs.ready if key not in running)
+        key = next(ready, None)
+        if key is not None:
+            return self._record.trials[key]
+        while True:
+            self._intake.fill(running=bool(running))
+            proposal = self._order.pop()
+            if proposal is None:
+                return None
+            trial = self._open(proposal)
+            if not proposal.refused:
+                return trial
+
+    def missing(self, trial: Trial) -> tuple[str, ...]:
+        """List the units that a trial has to answer to reach its next rung."""
+        return tuple(trial.missing(self._rungs.target(trial.key)))
+
+    def over(self, running: dict[str, Trial]) -> bool:
+        """Tell whether nothing is left to begin or to go on with."""
+        self._intake.fill(running=bool(running))
+        ready = set(self._rungs.ready).difference(running)
+        return self._intake.empty and not ready and not self._rungs.paused
+
+    def drain(self) -> bool:
+        """Have the scheduler decide now that nothing runs; tell whether anything came of it."""
+        going, stopped = self._rungs.drain()
+        self._prune(stopped)
+        return going or bool(stopped)
+
+    def _open(self, proposal: Proposal) -> Trial:
+        """Put a proposal on record, and on its way."""
+        key, known = proposal.key, self._record.known(proposal.key)
+        trial = self._record.open(
+            key, proposal.params, number=proposal.number, baseline=proposal.baseline
+        )
+        if known is None or trial.missing():
+            self._journal.append(trial_event(trial), durable=False)
+        self._rungs.enter(key, judged=not trial.baseline)
+        if proposal.refused:
+            outcome = Ended(key, "failed", 0.0, Failure("config", proposal.refused))
+            self._journal.append(ended_event(outcome))
+            self._record.end(trial, outcome)
+            self.failed(trial)
+        return trial
+
+    # ---- what became of a trial
+
+    def reached(self, trial: Trial) -> None:
+        """Tell search and scheduler that a trial has answered what it was to."""
+        units = self._rungs.target(trial.key)
+        if self._staged:
+            self._journal.append(rung_event(trial.key, units), durable=False)
+        self._order.ended(trial.params)
+        self._report(trial, units)
+
+    def failed(self, trial: Trial) -> None:
+        """Tell search and scheduler that a trial cannot go on."""
+        self._intake.tell(trial.key, None, None, ended=True)
+        self._listener.ended(trial)
+        self._prune(self._rungs.dropped(trial.key))
+
+    def stopped(self, trial: Trial) -> None:
+        """Take in that the session ends before a trial does; it goes on in the next one."""
+        self._listener.ended(trial)
+
+    def _report(self, trial: Trial, units: int, *, known: bool = False) -> None:
+        score = self._score(trial, units)
+        if units < self._units:
+            if trial.missing():
+                trial.status = "paused"
+            self._intake.tell(trial.key, score, units, ended=False)
+        else:
+            trial.status = "complete"
+            self._check_metric(trial)
+            self._intake.tell(trial.key, score, None, ended=True)
+            self._listener.ended(trial)
+        self._prune(self._rungs.reached(trial.key, score), known=known)
+
+    def _prune(self, keys: Sequence[str], *, known: bool = False) -> None:
+        """End trials that the scheduler has stopped; what is `known` is on record already."""
+        for key in keys:
+            trial = self._record.trials[key]
+            units = self._rungs.target(key)
+            if trial.missing():
+                trial.status = "pruned"
+                if not known:
+                    self._journal.append(ended_event(Ended(key, "pruned", 0.0)), durable=False)
+            self._intake.tell(key, self._score(trial, units), units, ended=True)
+            self._listener.ended(trial)
+
+    def _recall(self, *, again: bool) -> None:
+        """Lead search and scheduler through what is on record, as it happened."""
+        for key, units in self._record.history:
+            trial = self._record.trials[key]
+            if not units and key not in self._rungs:
+                self._intake.recall(key, trial.params, baseline=trial.baseline, again=again)
+                self._rungs.enter(key, judged=not trial.baseline)
+            elif units and units == self._rungs.target(key) and not trial.missing(units):
+                self._report(trial, units, known=True)
+
+    def _score(self, trial: Trial, units: int) -> float | None:
+        """Give what a search maximises, over the first units; None without a full score there."""
+        if self.metric is None and trial.metrics:
+            self.metric = trial.metrics[0]
+        mean = trial.mean(self.metric, units) if self.metric else None
+        if mean is None or self.metric is None:
+            return None
+        return mean if self._objective.maximise(self.metric) else -mean
+
+    def _check_metric(self, trial: Trial) -> None:
+        """Say after the first trial, not after the last, that nothing measures the metric."""
+        if self.metric and self.metric not in trial.metrics:
+            raise ConfigError(
+                f"metric: {self.metric!r} is not measured; the objective reports: "
+                f"{', '.join(trial.metrics)}.{nearest(self.metric, trial.metrics)}",
+                ("metric",),
+            )

@@ -1,0 +1,148 @@
+"""What to try next: proposals drawn from the search, told apart, counted and put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from raytuner.budget import Budget, Spent
+from raytuner.component import ConfigError, digest
+from raytuner.objective import Objective, Params, Value
+from raytuner.order import Order, Proposal
+from raytuner.search import Exhausted, Proposer
+
+_REPEATS = 1_000
+"""Proposals in a row that bring nothing new; then there is nothing new."""
+
+
+class Cleaner(Protocol):
+    """The one thing a sweep wants of a space."""
+
+    def active(self, values: Mapping[str, Any]) -> dict[str, Value]:
+        """Clean a proposal: plain values, snapped, inactive parameters dropped."""
+
+
+class _Told(NamedTuple):
+    """What a proposer was told last of a trial that has ended."""
+
+    score: float | None
+    units: int | None
+
+
+class Intake:
+    """Draws proposals until the search or the budget of trials ends.
+
+    Args:
+        proposer: gives parameters to try.
+        space: cleans them.
+        objective: gives the key of what they compute.
+        order: who runs next.
+        budget: how many trials there may be.
+    """
+
+    def __init__(
+        self,
+        *,
+        proposer: Proposer,
+        space: Cleaner,
+        objective: Objective,
+        order: Order,
+        budget: Budget,
+    ) -> None:
+        self.exhausted = False
+        self.short: str | None = None
+        self._proposer = proposer
+        self._space = space
+        self._objective = objective
+        self._order = order
+        self._budget = budget
+        self._seen: dict[str, list[Params]] = {}
+        self._told: dict[str, _Told] = {}
+        self._again: set[str] = set()
+        self._asked = 0
+        self._proposed = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether no proposal waits, and none will come."""
+        return self.exhausted and not self._order.waiting
+
+    def fill(self, *, running: bool) -> None:
+        """Draw as many proposals as may wait.
+
+        Args:
+            running: whether a result is still to come that may bring the search on.
+        """
+        repeats = 0
+        while not self.exhausted and self._order.wants_more:
+            try:
+                point = self._proposer.ask()
+            except Exhausted:
+                self.exhausted = True
+                return
+            if point is None:
+                return
+            repeats = 0 if self.admit(self._space.active(point)) else repeats + 1
+            if repeats == _REPEATS:
+                self.exhausted = not running
+                return
+
+    def admit(self, params: Params, *, baseline: bool = False) -> bool:
+        """Queue a proposal, if it is new; a repeated one is answered from what is known."""
+        refused = ""
+        try:
+            key = self._objective.key(params)
+        except ConfigError as error:
+            key, refused = digest("refused", params), str(error)
+        if key in self._seen:
+            return self._repeated(key, params)
+        # The first proposals count, not the first to run, which depends on who waits for whom.
+        self.short = self._budget.exceeded(Spent(trials=self._proposed))
+        if self.short and not baseline:
+            self.exhausted = True
+            return True
+        self._order.push(Proposal(key, params, self._count(baseline=baseline), baseline, refused))
+        self._seen[key] = [params]
+        return True
+
+    def recall(self, key: str, params: Params, *, baseline: bool, again: bool) -> None:
+        """Take in a proposal of an earlier session, in its turn; it is not queued.
+
+        Args:
+            key: the trial's key.
+            params: what was proposed.
+            baseline: whether it is the configuration as it stood, which no search proposed.
+            again: whether the search is asked from the beginning, and so will propose it again.
+        """
+        self._seen[key] = [params]
+        if again or baseline:
+            self._again.add(key)
+            return
+        self._count(baseline=False)
+        self._proposer.recall(params)
+
+    def _repeated(self, key: str, params: Params) -> bool:
+        """Answer a repeated proposal; tell whether it was to be expected."""
+        if key in self._again:
+            self._again.discard(key)
+            self._count(baseline=False)
+            return True
+        self._seen[key].append(params)
+        if key in self._told:
+            told = self._told[key]
+            self._proposer.tell(params, told.score, units=told.units)
+        return False
+
+    def _count(self, *, baseline: bool) -> int:
+        """Count a proposal; give its number, 0 for the first."""
+        number = self._asked
+        self._asked += 1
+        self._proposed += not baseline
+        return number
+
+    def tell(self, key: str, score: float | None, units: int | None, *, ended: bool) -> None:
+        """Tell the search what became of a trial, under every spelling it proposed."""
+        for params in self._seen[key]:
+            self._proposer.tell(params, score, units=units, ended=ended)
+        if ended:
+            self._told[key] = _Told(score, units)

@@ -1,0 +1,168 @@
+"""Checks a study as a whole, before any work or money is spent."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from raytuner.backends import choose
+from raytuner.component import ConfigError, nearest
+from raytuner.objective import Objective, Params
+from raytuner.results import COLUMNS
+from raytuner.space import Space
+from raytuner.study import Study
+
+PROBED = 5_000
+"""Grid points (or samples, in a continuous space) whose configuration is checked up front."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study that has been checked and is ready to run.
+
+    Attributes:
+        study: the document.
+        objective: what is tuned.
+        space: validated space.
+        baseline: parameters of trial 0, or None.
+        total: proposals the search will make, or None if only a budget ends it.
+        metric: what is optimised, or None if only the first result can tell.
+        folder: run folder, or None to keep everything in memory.
+        root: folder that relative paths of the study start from.
+    """
+
+    study: Study
+    objective: Objective
+    space: Space
+    baseline: Params | None
+    total: int | None
+    metric: str | None
+    folder: Path | None
+    root: Path
+
+    @property
+    def extra_baseline(self) -> bool:
+        """Whether trial 0 adds a trial to those that the search proposes."""
+        if self.baseline is None:
+            return False
+        return not self.space.contains(self.baseline)
+
+    @property
+    def maximise(self) -> bool:
+        """Whether more of the metric is better."""
+        return self.metric is None or self.objective.maximise(self.metric)
+
+
+def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) -> Prepared:
+    """Check everything that can be checked before work or money is spent.
+
+    Args:
+        study: what to run.
+        root: folder that relative paths of the study start from; default: current folder.
+        in_memory: keep no run folder.
+
+    Raises:
+        ConfigError: one sentence naming field, value and what would be right.
+    """
+    root = root or Path.cwd()
+    space = study.parsed_space()
+    space.check()
+    _refuse_columns(space)
+    objective = study.build_objective(root)
+    metric = _metric(study, objective)
+    if not objective.units():
+        raise ConfigError(
+            "objective: there is nothing to score, none of its questions has what the metrics "
+            "compare (evidence, or an answer)",
+            ("objective",),
+        )
+    _probe(space, objective, study.seed)
+    _check_pair(study)
+    study.scheduler.start(len(objective.units()), study.seed)
+    study.search.start(space, study.seed)
+    total = study.search.total(space)
+    if total is None and study.budget.exceeded_never():
+        raise ConfigError(
+            "budget: this search never ends by itself; give `trials`, `seconds` or `usd`",
+            ("budget",),
+        )
+    choose(study.setting(None))
+    baseline = objective.defaults(space.names) if study.baseline else None
+    if baseline is not None and space.contains(baseline):
+        baseline = space.active(baseline)
+    folder = None if in_memory else study.folder(root)
+    return Prepared(study, objective, space, baseline, total, metric, folder, root)
+
+
+def _refuse_columns(space: Space) -> None:
+    for name in space.names:
+        if name in COLUMNS:
+            raise ConfigError(
+                f"space: {name}: the trial table has a column of that name; call it otherwise",
+                ("space", name),
+            )
+
+
+def _check_pair(study: Study) -> None:
+    """Refuse a search and a scheduler that do not work together."""
+    search, scheduler = study.search, study.scheduler
+    if search.schedulers and scheduler.kind not in search.schedulers:
+        wanted = " or ".join(sorted(search.schedulers))
+        raise ConfigError(
+            f"scheduler: search {search.kind!r} learns from trials that are stopped early, got "
+            f"scheduler {scheduler.kind!r}; give `scheduler: {wanted}`",
+            ("scheduler",),
+        )
+    if scheduler.searches and search.kind not in scheduler.searches:
+        wanted = " or ".join(sorted(scheduler.searches))
+        raise ConfigError(
+            f"search: scheduler {scheduler.kind!r} works with search {wanted} only, got "
+            f"{search.kind!r}",
+            ("search",),
+        )
+
+
+def _metric(study: Study, objective: Objective) -> str | None:
+    known = objective.metrics()
+    if known is None:
+        return study.metric
+    if study.metric is None:
+        return known[0]
+    if study.metric not in known:
+        raise ConfigError(
+            f"metric: {study.metric!r} is not measured; the objective reports: "
+            f"{', '.join(known)}.{nearest(study.metric, known)}",
+            ("metric",),
+        )
+    return study.metric
+
+
+def _probe(space: Space, objective: Objective, seed: int) -> None:
+    """Ask the objective about the points of the space, so that no trial fails for its spelling."""
+    try:
+        points = list(itertools.islice(space.grid(), PROBED))
+    except ConfigError:  # a continuous space has no grid
+        generator = random.Random(seed)
+        points = [space.sample(generator) for _ in range(100)]
+    for params in points:
+        try:
+            objective.key(params)
+        except ConfigError as error:
+            raise _impossible(params, error) from error
+
+
+def _impossible(params: Params, error: ConfigError) -> ConfigError:
+    """Say which parameters of the space make a configuration that cannot be."""
+    wrong = ".".join(str(part) for part in error.field)
+    blamed = [
+        name
+        for name in params
+        if f"{wrong}.".startswith(f"{name}.") or name.startswith(f"{wrong}.")
+    ]
+    field = ("space", *(blamed[:1] or error.field[:1]))
+    if sum("." in name and name in error.message for name in params) < 2:
+        return ConfigError(f"space: {error.message}", field)
+    rule = "change the values, or rule the combination out in `constraints`"
+    return ConfigError(f"space: {error.message}: {rule}", field)

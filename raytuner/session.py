@@ -1,0 +1,123 @@
+"""One driver on one run folder: opens journal and record, makes the sweep, closes them again."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+import raytuner
+from raytuner.journal import Journal
+from raytuner.listener import Listener
+from raytuner.prepare import PROBED, Prepared
+from raytuner.record import Record, opened_facts
+from raytuner.results import Results
+from raytuner.schedulers import Full, Judge
+from raytuner.study import Study
+from raytuner.sweep import Sweep
+
+
+class Session:
+    """One driver on one journal: opened, framed by its events, closed whatever happens."""
+
+    def __init__(self, prepared: Prepared, listener: Listener | None) -> None:
+        self._prepared = prepared
+        self._listener = listener
+        self._journal = Journal(prepared.folder)
+        try:
+            self.sweep = self._open()
+        except BaseException:
+            self._journal.close()
+            raise
+        self._frame = self.sweep.session(self._facts())
+
+    def _open(self) -> Sweep:
+        prepared, study = self._prepared, self._prepared.study
+        objective = prepared.objective
+        identity = study.identity(objective)
+        record = Record(identity, objective.scope(), objective.units(), self._journal)
+        self._journal.forget()
+        return Sweep(
+            objective=objective,
+            space=prepared.space,
+            proposer=study.search.start(prepared.space, study.seed),
+            judge=None if isinstance(study.scheduler, Full) else self._judge(),
+            learns=study.search.learns,
+            journal=self._journal,
+            record=record,
+            metric=prepared.metric,
+            baseline=prepared.baseline,
+            budget=study.budget,
+            patience=study.retry.patience(),
+            listener=self._listener,
+            lookahead=PROBED if prepared.total is not None else 1,
+        )
+
+    def _judge(self) -> Judge:
+        prepared = self._prepared
+        units = len(prepared.objective.units())
+        return prepared.study.scheduler.start(units, prepared.study.seed)
+
+    def _facts(self) -> dict[str, Any]:
+        prepared, study = self._prepared, self._prepared.study
+        objective = prepared.objective
+        return opened_facts(
+            study.identity(objective),
+            objective.scope(),
+            objective.units(),
+            name=study.name,
+            metric=prepared.metric,
+            maximise=prepared.maximise,
+            parameters=list(prepared.space.names),
+            config=_plain(study),
+            root=str(prepared.root),
+            raytuner=raytuner.__version__,
+            python=platform.python_version(),
+        )
+
+    def __enter__(self) -> Session:
+        try:
+            self._frame.__enter__()
+        except BaseException:
+            self._journal.close()
+            raise
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            self._frame.__exit__(*error)
+        finally:
+            self._journal.close()
+
+    def results(self) -> Results:
+        """Read the outcome of the study so far."""
+        prepared = self._prepared
+        return Results(
+            self.sweep.record,
+            metric=self.sweep.metric,
+            maximise=prepared.maximise,
+            parameters=prepared.space.names,
+            name=prepared.study.name,
+            folder=prepared.folder,
+            stop_reason=self.sweep.stop_reason,
+        )
+
+
+def _plain(study: Study) -> Mapping[str, Any]:
+    """Give a study as JSON, without what only Python can hold."""
+    data: dict[str, Any] = {}
+    for name in type(study).model_fields:
+        value = getattr(study, name)
+        if isinstance(value, BaseModel):
+            value = value.model_dump(mode="json")
+        elif isinstance(value, tuple):
+            value = list(value)
+        elif name == "objective" and not isinstance(value, Mapping | str):
+            value = None
+        elif name == "space":
+            value = {k: d.model_dump(mode="json") if isinstance(d, BaseModel) else d
+                     for k, d in value.items()}  # fmt: skip
+        data[name] = value
+    return data
