@@ -1,0 +1,115 @@
+"""Who may run, who waits, and who is stopped, between a judge and the workers."""
+
+from raytuner.rungs import Rungs
+from raytuner.schedulers import Full
+from raytuner.schedulers.halving import Halving
+
+
+class Says:
+    """A judge that says what it is told to."""
+
+    def __init__(self, *decisions, first=2):
+        self.decisions = list(decisions)
+        self.first = first
+        self.heard = []
+
+    def add(self, key):
+        self.heard.append(("add", key))
+        return self.first
+
+    def report(self, key, units, score):
+        self.heard.append((key, units, score))
+        return self.decisions.pop(0)
+
+    def drop(self, key):
+        self.heard.append(("drop", key))
+        return self.decisions.pop(0)
+
+    def drain(self):
+        return self.decisions.pop(0)
+
+
+def test_a_paused_trial_waits_until_a_decision_names_it():
+    rungs = Rungs(Says({}, {"a": 4}), 8)
+    rungs.enter("a")
+    rungs.enter("b")
+    assert rungs.target("a") == 2
+    assert rungs.reached("a", 0.5) == []
+    assert (rungs.ready, rungs.paused) == (["b"], ["a"])
+    assert rungs.reached("b", 0.1) == []
+    assert (rungs.ready, rungs.paused, rungs.target("a")) == (["a"], ["b"], 4)
+
+
+def test_a_stopped_trial_is_named_once():
+    rungs = Rungs(Says({}, {"a": None, "b": 8}, {}), 8)
+    rungs.enter("a")
+    rungs.enter("b")
+    rungs.reached("a", 0.1)
+    assert rungs.reached("b", 0.5) == ["a"]
+    assert rungs.reached("b", 0.5) == []
+    assert (rungs.ready, rungs.paused) == ([], [])
+
+
+def test_who_is_not_judged_answers_everything_and_is_never_reported():
+    judge = Says()
+    rungs = Rungs(judge, 8)
+    rungs.enter("base", judged=False)
+    assert rungs.target("base") == 8
+    assert rungs.reached("base", 0.5) == []
+    assert judge.heard == []
+
+
+def test_a_trial_without_a_score_at_its_rung_goes_on_unjudged():
+    judge = Says({})
+    rungs = Rungs(judge, 8)
+    rungs.enter("a")
+    assert rungs.reached("a", None) == []
+    assert (rungs.target("a"), rungs.ready) == (8, ["a"])
+    assert rungs.reached("a", None) == []
+    assert rungs.ready == []
+    assert judge.heard == [("add", "a"), ("drop", "a")]
+
+
+def test_a_failed_trial_may_decide_for_others():
+    rungs = Rungs(Says({}, {"a": 8}), 8)
+    rungs.enter("a")
+    rungs.enter("b")
+    rungs.reached("a", 0.5)
+    assert rungs.dropped("b") == []
+    assert rungs.ready == ["a"]
+
+
+def test_rungs_beyond_the_units_are_the_units():
+    rungs = Rungs(Says({"a": 99}, first=3), 8)
+    rungs.enter("a")
+    rungs.reached("a", 0.5)
+    assert rungs.target("a") == 8
+
+
+def test_a_drain_that_moves_nobody_ends_all_that_wait():
+    rungs = Rungs(Says({}, {}, {}), 8)
+    rungs.enter("a")
+    rungs.enter("b")
+    rungs.reached("b", 0.5)
+    rungs.reached("a", 0.5)
+    assert rungs.drain() == (False, ["b", "a"])
+    assert rungs.paused == []
+
+
+def test_a_drain_can_send_a_trial_on():
+    rungs = Rungs(Halving(grace=2, reduction=2).start(8, 0), 8)
+    for number, key in enumerate("abcd"):
+        rungs.enter(key)
+        assert rungs.reached(key, number / 10) == []
+    going, stopped = rungs.drain()
+    assert going
+    assert "d" in rungs.ready
+    assert "d" not in stopped
+
+
+def test_without_a_scheduler_the_first_rung_is_the_last():
+    rungs = Rungs(Full().start(8, 0), 8)
+    rungs.enter("a")
+    assert rungs.target("a") == 8
+    assert rungs.reached("a", 0.5) == []
+    assert (rungs.ready, rungs.paused) == ([], [])
