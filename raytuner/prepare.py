@@ -89,6 +89,10 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
             ("budget",),
         )
     choose(study.setting(None))
+    if study.storage is not None:
+        from raytuner.storage import check_storage
+
+        check_storage(study.storage)
     baseline = objective.defaults(space.names) if study.baseline else None
     if baseline is not None and space.contains(baseline):
         baseline = space.active(baseline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from raytuner.backends import asynchronous, choose
@@ -35,9 +36,11 @@ def run(
 
 def run_prepared(prepared: Prepared, *, listener: Listener | None = None) -> Results:
     """Run a study that has been checked; see `run`."""
-    with Session(prepared, listener) as session:
-        choose(prepared.study.setting(prepared.folder))(session.sweep)
-        return session.results()
+    with _stored(prepared):
+        with Session(prepared, listener) as session:
+            choose(prepared.study.setting(prepared.folder))(session.sweep)
+            results = session.results()
+        return _kept(results, prepared)
 
 
 async def arun(
@@ -49,6 +52,25 @@ async def arun(
 ) -> Results:
     """Run a study as tasks of the running event loop; see `run`."""
     prepared = prepare(study, root, in_memory=in_memory)
-    with Session(prepared, listener) as session:
-        await asynchronous.arun(session.sweep, study.workers or 1)
-        return session.results()
+    with _stored(prepared):
+        with Session(prepared, listener) as session:
+            await asynchronous.arun(session.sweep, study.workers or 1)
+            results = session.results()
+        return _kept(results, prepared)
+
+
+def _stored(prepared: Prepared) -> contextlib.AbstractContextManager[None]:
+    """Keep a copy of the run folder where the study wants one."""
+    if prepared.study.storage is None:
+        return contextlib.nullcontext()
+    from raytuner.storage import backed_up
+
+    return backed_up(prepared.study.storage, prepared.folder)
+
+
+def _kept(results: Results, prepared: Prepared) -> Results:
+    """Write the tables while they are still copied; without a copy, that is the caller's affair."""
+    if prepared.study.storage is not None:
+        with contextlib.suppress(OSError):  # a full disk: the journal has it all
+            results.save()
+    return results

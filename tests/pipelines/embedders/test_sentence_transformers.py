@@ -87,3 +87,8 @@ def test_every_keyed_field_is_in_the_fingerprint():
     made = [SentenceTransformers(**{"model": "x/y", **fields}) for fields in keyed]
     assert len({component.fingerprint() for component in made}) == len(keyed)
     assert SentenceTransformers(model="x/y", download=True).fingerprint() == made[0].fingerprint()
+
+
+@needs_library
+def test_an_absent_device_falls_back_to_the_bits_of_the_cpu():
+    assert np.array_equal(embed(TEXTS, device="cuda:63").vectors, embed(TEXTS).vectors)
