@@ -1,7 +1,28 @@
 """Searches: what proposes the next parameters. Importing this never imports Ray."""
 
+from raytuner.search.bayes import Bayes
+from raytuner.search.bohb import Bohb
 from raytuner.search.grid import Grid
+from raytuner.search.hyperopt import HyperOpt
+from raytuner.search.optuna import Optuna
+from raytuner.search.passthrough import RaySearcher
+from raytuner.search.population import PopulationBandit, PopulationBased
 from raytuner.search.port import Exhausted, Proposer, Search
 from raytuner.search.sampling import Random
+from raytuner.search.sobol import Sobol
 
-__all__ = ["Exhausted", "Grid", "Proposer", "Random", "Search"]
+__all__ = [
+    "Bayes",
+    "Bohb",
+    "Exhausted",
+    "Grid",
+    "HyperOpt",
+    "Optuna",
+    "PopulationBandit",
+    "PopulationBased",
+    "Proposer",
+    "Random",
+    "RaySearcher",
+    "Search",
+    "Sobol",
+]

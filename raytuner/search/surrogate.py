@@ -1,0 +1,107 @@
+"""A Gaussian process over the points of a space, mixed and conditional ones too.
+
+Kernel and treatment of categories: J. Snoek, H. Larochelle and R. P. Adams, "Practical Bayesian
+Optimization of Machine Learning Algorithms", NIPS 2012 (Matern 5/2, a length scale per
+dimension); inactive parameters: J. C. Levesque et al., "Bayesian optimization for conditional
+hyperparameter spaces", IJCNN 2017 (a fixed value).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytuner.objective import Params
+from raytuner.search.axes import Layout, positions
+
+Vector = NDArray[np.float64]
+
+_FITTED = 120
+"""How many observations the kernel is fitted to; the process itself rests on all of them."""
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A fitted process. All figures are in the units of the scores.
+
+    Attributes:
+        plan: of the space whose points it knows.
+        process: the fitted regressor, of standardised scores.
+        centre: mean of the scores.
+        spread: standard deviation of the scores; 1 if they are all the same.
+        best: highest mean that it predicts at an observed point.
+    """
+
+    plan: Layout
+    process: Any
+    centre: float
+    spread: float
+    best: float
+
+    def predict(self, points: Sequence[Params]) -> tuple[Vector, Vector]:
+        """Give mean and standard deviation of the score without its noise, by point."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        with threadpool_limits(1):  # sums in another order would give other bits elsewhere
+            mean, deviation = self.process.predict(encode(self.plan, points), return_std=True)
+        variance = np.maximum(deviation**2 - self.process.kernel_.k2.noise_level, 0.0)
+        return self.centre + self.spread * mean, self.spread * np.sqrt(variance)
+
+
+def encode(plan: Layout, points: Sequence[Params]) -> Vector:
+    """Lay points out as numbers from 0 to 1: (points, columns).
+
+    An ordered axis is one column, categories are a column each (1/sqrt 2, so that two of them
+    are one apart). A parameter with a condition has a column that says whether it is active;
+    where it is not, its ordered columns are 0.5 and its categories 0.
+    """
+    conditional = [name for name in plan.space.names if plan.space.conditions[name]]
+    rows = []
+    for point in points:
+        at, row = positions(plan, point), []
+        for axis in plan.axes:
+            here = at.get(axis.label)
+            if axis.ordered:
+                row.append(0.5 if here is None else axis.share(here))
+            else:
+                levels = range(axis.levels or 0)
+                row += [math.sqrt(0.5) if level == here else 0.0 for level in levels]
+        row += [float(name in point) for name in conditional]
+        rows.append(row)
+    return np.array(rows, dtype=np.float64)
+
+
+def fit(plan: Layout, points: Sequence[Params], scores: Sequence[float]) -> Surrogate:
+    """Fit a process to the scores of some points, at least one.
+
+    Scores and points decide everything: nothing is random, and one thread does it.
+    """
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from threadpoolctl import threadpool_limits
+
+    raw = np.array(scores, dtype=np.float64)
+    centre, spread = float(raw.mean()), float(raw.std()) or 1.0
+    inputs, targets = encode(plan, points), (raw - centre) / spread
+    some = np.unique(np.linspace(0, len(raw) - 1, min(len(raw), _FITTED)).round().astype(int))
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a length scale at its bound is no news
+        process = GaussianProcessRegressor(_kernel(inputs.shape[1])).fit(
+            inputs[some], targets[some]
+        )
+        if len(some) < len(raw):
+            process = GaussianProcessRegressor(process.kernel_, optimizer=None).fit(inputs, targets)
+        best = float(process.predict(inputs).max())
+    return Surrogate(plan, process, centre, spread, centre + spread * best)
+
+
+def _kernel(columns: int) -> Any:
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+    smooth = Matern(np.ones(columns), length_scale_bounds=(0.05, 20.0), nu=2.5)
+    return ConstantKernel(1.0, (0.05, 20.0)) * smooth + WhiteKernel(1e-2, (1e-6, 1.0))
