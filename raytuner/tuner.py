@@ -54,7 +54,7 @@ async def arun(
     prepared = prepare(study, root, in_memory=in_memory)
     with _stored(prepared):
         with Session(prepared, listener) as session:
-            await asynchronous.arun(session.sweep, study.workers or 1)
+            await asynchronous.arun(session.sweep, study.workers or 1, study.timeout)
             results = session.results()
         return _kept(results, prepared)
 

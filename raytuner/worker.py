@@ -143,8 +143,13 @@ def run_job(objective: Objective, job: Job, emit: Emit, meter: WorkMeter) -> End
     return _finish(job, progress, emit, started, meter)
 
 
-async def arun_job(objective: Objective, job: Job, emit: Emit, meter: WorkMeter) -> Ended:
-    """Do `run_job` inside an event loop, without blocking it."""
+async def arun_job(
+    objective: Objective, job: Job, emit: Emit, meter: WorkMeter, timeout: float | None = None
+) -> Ended:
+    """Do `run_job` inside an event loop, without blocking it.
+
+    An attempt that takes more than `timeout` seconds is cancelled, and is a retryable failure.
+    """
     started = time.perf_counter()
     progress = _Progress(job)
     for attempt in range(job.patience.retries + 1):
@@ -155,7 +160,7 @@ async def arun_job(objective: Objective, job: Job, emit: Emit, meter: WorkMeter)
             break
         batches = _ascored(objective, job.params, units, meter, progress)
         try:
-            async with contextlib.aclosing(batches):
+            async with asyncio.timeout(timeout) as limit, contextlib.aclosing(batches):
                 async for scored in batches:
                     if scored:
                         emit(scored)
@@ -163,7 +168,17 @@ async def arun_job(objective: Objective, job: Job, emit: Emit, meter: WorkMeter)
                         break
         except BudgetExhaustedError:
             return _ended(job, "stopped", started, meter)
+        except TimeoutError:
+            if not limit.expired():  # it is not ours
+                raise
+            progress.fail(timed_out(timeout or 0.0))
     return _finish(job, progress, emit, started, meter)
+
+
+def timed_out(timeout: float) -> Failure:
+    """Give the failure of an attempt that was ended after `timeout` seconds."""
+    message = f"the trial took more than its timeout of {timeout:g} seconds"
+    return Failure("timeout", message, retryable=True)
 
 
 def _scored(

@@ -12,7 +12,7 @@ from raytuner.component import ConfigError
 from raytuner.resources import Resources
 from raytuner.sweep import Sweep
 
-BackendName = Literal["inprocess", "threads", "processes", "async", "ray"]
+BackendName = Literal["inprocess", "threads", "processes", "async", "ray", "ray-tune"]
 
 
 class Backend(Protocol):
@@ -59,21 +59,31 @@ def choose(setting: Setting) -> Backend:
     Raises:
         ConfigError: it cannot do what the study wants.
     """
-    if setting.backend in {"processes", "ray"} and setting.paid:
+    if setting.backend in {"processes", "ray", "ray-tune"} and setting.paid:
         raise ConfigError(
             f"backend: {setting.backend} cannot share one purse; use threads or async with "
             "budget.usd",
             ("backend",),
         )
-    workers = setting.workers or 1
+    workers, timeout = setting.workers or 1, setting.timeout
     if setting.backend == "ray":
         from raytuner.backends.ray_pool import ray_backend
 
         return ray_backend(setting)
+    if setting.backend == "ray-tune":
+        from raytuner.backends.ray_tune import ray_tune_backend
+
+        return ray_tune_backend(setting)
     if setting.backend == "processes":
-        return lambda sweep: processes.run_processes(sweep, workers, setting.plugins)
+        return lambda sweep: processes.run_processes(sweep, workers, setting.plugins, timeout)
     if setting.backend == "async":
-        return lambda sweep: asynchronous.run_async(sweep, workers)
+        return lambda sweep: asynchronous.run_async(sweep, workers, timeout)
+    if timeout is not None:
+        raise ConfigError(
+            f"timeout: backend: {setting.backend} cannot end a trial that hangs; use processes, "
+            "async or ray",
+            ("timeout",),
+        )
     if setting.backend == "threads" or workers > 1:
         return lambda sweep: inprocess.run_threads(sweep, workers)
     return inprocess.run_sequential

@@ -8,8 +8,12 @@ import time
 import pytest
 
 import raytuner
+from raytuner.backends import asynchronous
+from raytuner.component import ConfigError
 from raytuner.journal import JournalFullError
+from raytuner.prepare import prepare
 from raytuner.results import Results
+from raytuner.session import Session
 from tests.raytuner.probes import Questions, Waiting, evaluations, recorded, study, table
 
 FIELDS = {"backend": "async", "workers": 4}
@@ -157,3 +161,54 @@ async def test_functions_sync_and_async_side_by_side():
         ):
             assert results.best.params["x"] == 1
             assert not results.failed
+
+
+class Stuck(Waiting):
+    """Waits for ever at its last question; also where it is cancelled once."""
+
+    async def aevaluate(self, params, units, meter):
+        async for batch in super().aevaluate(params, units, meter):
+            yield batch
+            if params["x"] == 2 and batch[0].unit == "q3":
+                await asyncio.sleep(60)
+
+
+async def test_a_trial_that_hangs_is_ended_and_the_others_stand(tmp_path):
+    log = tmp_path / "log"
+    made = study(Stuck(log=log), space={"x": [1, 2, 3]}, timeout=0.1, **FIELDS)
+    prepared = prepare(made, tmp_path)
+    with Session(prepared, None) as session:
+        await asynchronous.arun(session.sweep, 3, made.timeout)
+        trials = {trial.params["x"]: trial for trial in session.results().record.current}
+    assert {x: trial.status for x, trial in trials.items()} == {
+        1: "complete",
+        2: "complete",
+        3: "complete",
+    }
+    assert [unit for params, unit in evaluations(log) if dict(params)["x"] == 2].count("q3") == 1
+    assert others() == []
+
+
+async def test_what_hangs_for_good_is_a_failure_of_kind_timeout():
+    made = study(Waiting(pause=60), space={"x": [1]}, timeout=0.05, **FIELDS)
+    with Session(prepare(made, in_memory=True), None) as session:
+        await asynchronous.arun(session.sweep, 1, made.timeout)
+        trial = session.results().record.current[0]
+    assert (trial.status, trial.failure.kind) == ("failed", "timeout")
+    assert "timeout of 0.05 seconds" in trial.failure.message
+
+
+def test_a_timeout_wants_something_that_can_be_ended():
+    for objective in (Questions(), lambda params: 1.0):
+        with pytest.raises(ConfigError, match="timeout: backend: async can end only objectives"):
+            raytuner.run(study(objective, timeout=5, **FIELDS), in_memory=True)
+    for backend in ("inprocess", "threads"):
+        with pytest.raises(ConfigError, match=f"timeout: backend: {backend} cannot end a trial"):
+            raytuner.run(study(backend=backend, timeout=5), in_memory=True)
+
+    async def slow(params):
+        await asyncio.sleep(0)
+        return params["x"]
+
+    made = study(slow, space={"x": [1, 2]}, timeout=5, **FIELDS)
+    assert raytuner.run(made, in_memory=True).best.params == {"x": 2}

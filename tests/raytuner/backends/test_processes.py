@@ -8,7 +8,7 @@ import time
 import pytest
 
 import raytuner
-from raytuner.backends.processes import WorkerStartError
+from raytuner.backends.feeder import WorkerStartError
 from raytuner.component import ConfigError
 from raytuner.objective import Objective
 from tests.raytuner.probes import (
@@ -88,13 +88,29 @@ def test_a_driver_that_is_killed_leaves_no_orphans(tmp_path):
 
 
 def test_a_slow_batch_does_not_hold_up_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("raytuner.backends.processes._GRACE", 0.3)
+    monkeypatch.setattr("raytuner.backends.feeder._GRACE", 0.3)
     made = study(Questions(pause=60), budget={"seconds": 1.5}, **FIELDS)
     began = time.monotonic()
     results = raytuner.run(made, tmp_path)
     assert time.monotonic() - began < 10
     assert "seconds" in results.stop_reason
     assert {trial.status for trial in results.record.current} == {"stopped"}
+
+
+class HangsOnce(Questions):
+    def evaluate(self, params, units, meter):
+        for batch in super().evaluate(params, units, meter):
+            yield batch
+            if params["x"] == 2 and self.due("hang_once", params):
+                time.sleep(60)
+
+
+def test_a_worker_that_hangs_is_ended_and_its_trial_tried_again(tmp_path):
+    log, fields = tmp_path / "log", {"space": {"x": [1, 2, 3]}, **FIELDS}
+    results = raytuner.run(study(HangsOnce(log=log), timeout=1, **fields), tmp_path)
+    undisturbed = raytuner.run(study(space=fields["space"]), in_memory=True)
+    assert table(results).equals(table(undisturbed))
+    assert len(evaluations(log)) == 3 * 6  # what was on record is not asked again
 
 
 class Unsendable(Questions):
