@@ -43,7 +43,11 @@ class _Group(click.Group):
 
 
 def _commands() -> dict[str, importlib.metadata.EntryPoint]:
-    return {e.name: e for e in importlib.metadata.entry_points(group="raytuner.commands")}
+    return _entry_points("raytuner.commands")
+
+
+def _entry_points(group: str) -> dict[str, importlib.metadata.EntryPoint]:
+    return {e.name: e for e in importlib.metadata.entry_points(group=group)}
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -105,9 +109,11 @@ def run(
     """Run a study. The same command resumes: nothing on record is done again."""
     from raytuner.printable import plain
     from raytuner.progress import listener_for
+    from raytuner.secrets import load as load_secrets
     from raytuner.show import print_plan, print_results
     from raytuner.tuner import run_prepared
 
+    load_secrets()
     given = _overrides(backend=backend, address=address, workers=workers, seed=seed)
     prepared = _prepare(study, given)
     if dry_run:
@@ -168,11 +174,16 @@ def _open(where: Path) -> Results:
 
 @cli.command()
 @_study
+@click.option("--address", help="Job server, where STUDY is the id of a submitted job.")
 @_json
-def status(study: Path, *, as_json: bool) -> None:
-    """Say how far a run is, also while it runs."""
+def status(study: Path, address: str | None, *, as_json: bool) -> None:
+    """Say how far a run is, also while it runs; or how a submitted job is, by its id."""
     from raytuner.show import print_status
 
+    job = _entry_points("raytuner.jobs").get("status")
+    if job is not None and (address or not (study.exists() or study.suffix)):
+        job.load()(str(study), address, as_json=as_json)
+        return
     print_status(_open(study), as_json=as_json)
 
 
