@@ -87,8 +87,7 @@ class CachedLibrary:
     def _matched(self) -> tuple[Vectors, Vectors]:
         """Vectors of the matched texts and of the queries."""
         if not isinstance(self.config.embedder, CorpusEmbedder):
-            queries = self.ingestion.embed(self.queries, query=True).vectors
-            return self.ingestion.document_vectors, queries
+            return self.ingestion.document_vectors, self._query_vectors()
         inputs = {"vectors": self.ingestion.vectors_key, "queries": self.queries_key}
 
         def fit() -> Arrays:
@@ -97,6 +96,16 @@ class CachedLibrary:
 
         arrays = self._arrays("fitted vectors", digest("fitted", *inputs.values()), inputs, fit)
         return np.asarray(arrays["texts"]), np.asarray(arrays["queries"])
+
+    def _query_vectors(self) -> Vectors:
+        """Vectors of the queries, by an embedder that is not fitted on the documents."""
+        inputs = {"queries": self.queries_key, "model": self.config.embedder.fingerprint()}
+
+        def build() -> Arrays:
+            return {"vectors": self.ingestion.embed(self.queries, query=True).vectors}
+
+        key = digest("query vectors", *inputs.values())
+        return np.asarray(self._arrays("query vectors", key, inputs, build)["vectors"])
 
     # ---- rankings
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError
 
 from pipelines.config import RagConfig
+from pipelines.dataset import pack_dataset, unpack_dataset
 from pipelines.ingestion import Ingestion
 from pipelines.pipeline import Pipeline
 from pipelines.roles import CorpusEmbedder, Embedder
@@ -19,7 +20,7 @@ from pipelines.scoring import Spending, parse_metrics, score_table
 from pipelines.types import Question
 from pipelines.workspace import Sources, Workspace
 from raytuner.component import ConfigError, digest, nearest
-from raytuner.objective import Meter, Objective, Params, Tally, UnitScore
+from raytuner.objective import Arrays, Exchange, Meter, Objective, Params, Tally, UnitScore
 
 BATCH = 512
 """Questions per batch: what a crash can cost at most."""
@@ -67,6 +68,7 @@ class RagObjective(Objective):
         self.root = root
         self.seed = seed
         self._load = uuid.uuid4().hex  # another objective reads the files anew
+        self._given: Workspace | None = None
         self.config = RagConfig.parse(spec.pipeline, ("pipeline",))
         self._measures = parse_metrics(spec.metrics)
         self._answers = next((m.name for m in self._measures if m.needs_answer), None)
@@ -102,8 +104,31 @@ class RagObjective(Objective):
 
     @property
     def workspace(self) -> Workspace:
-        """The data, loaded once per process."""
+        """The data, loaded once per process, or given by another one."""
+        if self._given is not None:
+            return self._given
         return _workspace(self.spec.model_dump_json(), str(self.root), self.seed, self._load)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_given": None}
+
+    def share(self, exchange: Exchange) -> None:
+        """Pass documents, questions and stage outputs on.
+
+        The process that asks first loads the files; the others need none.
+        """
+        loaded = False
+
+        def load() -> Arrays:
+            nonlocal loaded
+            loaded = True
+            return pack_dataset(self.workspace.data)
+
+        arrays = exchange.obtain(digest("dataset", self._load), load)
+        if not loaded:
+            data = unpack_dataset(arrays)
+            self._given = Workspace(_sources(self.spec), self.root, self.seed, data)
+        self.workspace.cache.exchange = exchange
 
     # ---- what the tuner asks before it runs anything
 
@@ -256,5 +281,8 @@ def _tell_cut(pipeline: Pipeline, meter: Meter) -> None:
 @lru_cache(maxsize=4)
 def _workspace(spec: str, root: str, seed: int, load: str) -> Workspace:
     del load
-    sources = {k: v for k, v in RagSpec.model_validate_json(spec) if k in Sources.model_fields}
-    return Workspace(Sources(**sources), Path(root), seed)
+    return Workspace(_sources(RagSpec.model_validate_json(spec)), Path(root), seed)
+
+
+def _sources(spec: RagSpec) -> Sources:
+    return Sources(**{name: value for name, value in spec if name in Sources.model_fields})

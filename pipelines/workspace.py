@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines import samples
 from pipelines.cache import Cache, default_cache_dir
 from pipelines.config import RagConfig
+from pipelines.dataset import Dataset
 from pipelines.documents import Source, read_documents, resolve_path
 from pipelines.golden import GoldenSet, load_golden, order_units
 from pipelines.ingestion import Editions, Ingestion
@@ -54,15 +55,21 @@ class Workspace:
         sources: where the data is.
         root: folder that relative paths start from.
         seed: seed of the question order.
+        data: what another process has loaded from there; None loads it.
 
     Raises:
         ConfigError: documents or golden set are missing or wrong; names file and line.
     """
 
-    def __init__(self, sources: Sources, root: Path, seed: int) -> None:
+    def __init__(
+        self, sources: Sources, root: Path, seed: int, data: Dataset | None = None
+    ) -> None:
         self.root = root
-        _check_paths(sources, root)
-        self.corpus, self.golden, self.warnings = _load(sources, root)
+        if data is None:
+            _check_paths(sources, root)
+            data = _load(sources, root)
+        self.data = data
+        self.corpus, self.golden, self.warnings = data
         self.editions = Editions(self.corpus)
         self.cache = open_cache(sources.cache, root)
         self.order = order_units(self.golden.questions, seed)
@@ -141,7 +148,7 @@ def _check_paths(sources: Sources, root: Path) -> None:
             )
 
 
-def _load(sources: Sources, root: Path) -> tuple[Corpus, GoldenSet, tuple[str, ...]]:
+def _load(sources: Sources, root: Path) -> Dataset:
     corpus, warnings = _documents(sources, root)
     if isinstance(sources.golden, str) and sources.golden.startswith(SAMPLE):
         sample, questions = samples.load(sources.golden.removeprefix(SAMPLE))
@@ -149,9 +156,9 @@ def _load(sources: Sources, root: Path) -> tuple[Corpus, GoldenSet, tuple[str, .
             raise ConfigError(
                 f"golden: {sources.golden} belongs to `documents: {sources.golden}`", ("golden",)
             )
-        return sample, GoldenSet(questions, sources.golden), warnings
+        return Dataset(sample, GoldenSet(questions, sources.golden), warnings)
     corpus, golden = load_golden(sources.golden, corpus, root)
-    return corpus, golden, (*warnings, *golden.warnings)
+    return Dataset(corpus, golden, (*warnings, *golden.warnings))
 
 
 def _documents(sources: Sources, root: Path) -> tuple[Corpus | None, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The cache of stage outputs: from memory, from disk, or built exactly once."""
+"""The cache of stage outputs: from memory, from disk, from others, or built exactly once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pipelines.cache.memory import Arrays, Artifact, Memory, Texts
 from pipelines.cache.prune import Usage, prune_root, usage_of
 from pipelines.cache.vectors import VectorCache
 from raytuner.component import ConfigError
-from raytuner.objective import Meter
+from raytuner.objective import Exchange, Meter
 
 _log = logging.getLogger("raytuner.cache")
 _TOUCH_SECONDS = 60.0
@@ -46,6 +46,8 @@ class Cache:
 
     Attributes:
         root: the absolute directory, or None.
+        exchange: where processes without this directory pass artifacts on, or None. Asked for
+            what is neither in memory nor on disk; what it gives is kept like what is built.
         vectors: the per-text vectors below the same root.
 
     Raises:
@@ -54,6 +56,7 @@ class Cache:
 
     def __init__(self, root: Path | None, memory_bytes: int = 512 * 1024 * 1024) -> None:
         self.root = check_root(root)
+        self.exchange: Exchange | None = None
         self._memory = Memory(memory_bytes)
         self._flight = Flight(locks_folder(self.root) if self.root else None)
         self.vectors = VectorCache(self.root, flight=self._flight)
@@ -80,7 +83,8 @@ class Cache:
             inputs: what went into the key, kept for `explain`.
             build: makes the arrays, and hands them over: they become read-only. What it raises
                 is raised here and not cached.
-            meter: counts `<stage> built` or `<stage> reused`.
+            meter: counts `<stage> built`, `<stage> fetched` (from the exchange) or
+                `<stage> reused`.
 
         Returns:
             Read-only arrays, memory-mapped where there is a root.
@@ -193,20 +197,23 @@ class Cache:
         meter: Meter | None,
     ) -> _Form:
         check_key(key)
-        built = False
+        origin = "reused"
         value = self._ready(key)
         if value is None:
             with self._flight.hold(key):
                 value, writable = self._ready_or_cleared(stage, key)
                 if value is None:
-                    value, built = self._build(key, inputs, make, writable), True
+                    started = time.perf_counter()
+                    value, origin = self._obtain(stage, key, make, form)
+                    seconds = time.perf_counter() - started
+                    value = self._keep(key, value, inputs, seconds, writable)
         if not isinstance(value, form) or value.stage != stage:
             raise ValueError(
                 f"key {key} belongs to {type(value).__name__.lower()} of stage "
                 f"{value.stage!r}, asked for as {form.__name__.lower()} of {stage!r}"
             )
         if meter is not None:
-            meter.count(f"{stage} {'built' if built else 'reused'}")
+            meter.count(f"{stage} {origin}")
         self._touch(key)
         return value
 
@@ -240,12 +247,24 @@ class Cache:
             return False
         return True
 
-    def _build(
-        self, key: str, inputs: Mapping[str, Any], make: Callable[[], _Form], writable: bool
+    def _obtain(
+        self, stage: str, key: str, make: Callable[[], _Form], form: type[_Form]
+    ) -> tuple[_Form, str]:
+        """Make a value, unless another process has it to give; tell which it was."""
+        if self.exchange is None:
+            return make(), "built"
+        own: list[_Form] = []
+
+        def build() -> Mapping[str, NDArray[Any]]:
+            own.append(make())
+            return own[-1].plain()
+
+        given = self.exchange.obtain(key, build)
+        return (own[-1], "built") if own else (form.given(stage, given), "fetched")
+
+    def _keep(
+        self, key: str, value: Artifact, inputs: Mapping[str, Any], seconds: float, writable: bool
     ) -> Artifact:
-        started = time.perf_counter()
-        value: Artifact = make()
-        seconds = time.perf_counter() - started
         if self.root is not None and writable:
             disk.sweep(self.root, key=key)
             try:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.cache.packing import pack_texts, unpack_texts
+
 _ARRAY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _MAPPING_BYTES = 16 * 1024
 """What a memory-mapped file is charged: nearly nothing, but the kernel allows some 65 000 maps."""
@@ -44,18 +46,28 @@ class Arrays(Mapping[str, NDArray[Any]]):
         Raises:
             ValueError: for names or types that cannot be stored in a file.
         """
-        taken: dict[str, NDArray[Any]] = {}
-        for name, array in arrays.items():
-            own = np.asarray(array)
-            if not _ARRAY_NAME.fullmatch(name):
-                raise ValueError(f"stage {stage!r}: {name!r} is no array name; use letters and _")
-            if own.dtype.hasobject:
-                raise ValueError(f"stage {stage!r}: array {name!r} holds Python objects")
-            if not own.flags.owndata:
-                own = own.copy(order="K")
-            own.flags.writeable = False
-            taken[name] = own
+        taken = _checked(stage, arrays)
+        for name, array in taken.items():
+            if not array.flags.owndata:
+                taken[name] = array.copy(order="K")
+            taken[name].flags.writeable = False
         return cls(stage, taken, sum(array.nbytes for array in taken.values()))
+
+    @classmethod
+    def given(cls, stage: str, arrays: Mapping[str, Any]) -> Arrays:
+        """Hold arrays that belong to somebody else, such as an object store, uncopied.
+
+        Raises:
+            ValueError: for names or types that cannot be stored in a file.
+        """
+        taken = {name: array.view() for name, array in _checked(stage, arrays).items()}
+        for view in taken.values():
+            view.flags.writeable = False
+        return cls(stage, taken, sum(view.nbytes for view in taken.values()))
+
+    def plain(self) -> dict[str, NDArray[Any]]:
+        """Give what `given` takes."""
+        return dict(self._arrays)
 
     @classmethod
     def mapped(cls, stage: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
@@ -76,12 +88,31 @@ class Arrays(Mapping[str, NDArray[Any]]):
         return f"Arrays({self.stage!r}, {shapes})"
 
 
+def _checked(stage: str, arrays: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    taken = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in taken.items():
+        if not _ARRAY_NAME.fullmatch(name):
+            raise ValueError(f"stage {stage!r}: {name!r} is no array name; use letters and _")
+        if array.dtype.hasobject:
+            raise ValueError(f"stage {stage!r}: array {name!r} holds Python objects")
+    return taken
+
+
 @dataclass(frozen=True, eq=False)
 class Texts:
     """The texts of one stage."""
 
     stage: str
     items: tuple[str, ...]
+
+    @classmethod
+    def given(cls, stage: str, arrays: Mapping[str, NDArray[Any]]) -> Texts:
+        """Read texts that somebody else has packed into arrays."""
+        return cls(stage, unpack_texts(arrays))
+
+    def plain(self) -> dict[str, NDArray[Any]]:
+        """Give what `given` takes."""
+        return pack_texts(self.items)
 
     @property
     def size(self) -> int:
