@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from pipelines.chunkers.sized import Chunk, Sized
@@ -17,6 +19,8 @@ class Fixed(Sized, kind="fixed"):
     tokens of the document as tokenised whole, outer blanks included. Characters are never torn:
     where a window would end inside one, it ends before it.
     """
+
+    version: ClassVar[int] = 2
 
     def split(self, text: str) -> list[Chunk]:
         """Cut one text."""
@@ -43,7 +47,7 @@ def _windows(starts: IntArray, length: int, size: int, overlap: int) -> list[tup
             if after == len(starts):
                 break
         spans.append((_place(starts, first), int(starts[after])))
-        back = int(whole[after - overlap])
+        back = int(whole[max(first, after - overlap)])
         first = back if back > first else after
     spans.append((_place(starts, first), length))
     return spans

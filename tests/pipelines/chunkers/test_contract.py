@@ -75,6 +75,11 @@ def test_any_size_and_overlap(kind, text, size, share, name):
         assert all(count(text[a:b]) <= size for a, b, _, _ in chunks)
 
 
+def test_a_window_shortened_by_a_character_of_many_tokens_loses_nothing():
+    text = "A sentence here. 𐀀0"  # the letter has four tokens
+    check(text, build("fixed", size=8, overlap=6, tokenizer="cl100k").split(text))
+
+
 @pytest.mark.parametrize("kind", SIZED)
 @pytest.mark.parametrize("name", ["cl100k", "wordpiece"])
 def test_subword_sizes_hold_within_one_token(kind, name, document):
