@@ -17,6 +17,7 @@ _HOMES = {
     "ConfigError": "raytuner.component",
     "Objective": "raytuner.objective",
     "ParamTuner": "raytuner.param_tuner",
+    "RayTuneParamTuner": "raytuner.ray_param_tuner",
     "Results": "raytuner.results",
     "RunResult": "raytuner.param_tuner",
     "Space": "raytuner.space",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from raytuner.param_tuner import ParamTuner as ParamTuner
     from raytuner.param_tuner import RunResult as RunResult
     from raytuner.param_tuner import TunedResult as TunedResult
+    from raytuner.ray_param_tuner import RayTuneParamTuner as RayTuneParamTuner
     from raytuner.results import Results as Results
     from raytuner.space import Space as Space
     from raytuner.study import Study as Study

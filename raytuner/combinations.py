@@ -123,6 +123,10 @@ class Combinations:
         self.total = math.prod(len(labels) for labels in self.labels.values())
         self._points = itertools.product(*reversed(self.labels.values()))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out how far it has come: workers only look values up."""
+        return {name: value for name, value in self.__dict__.items() if name != "_points"}
+
     def ask(self) -> dict[str, Value]:
         """Give the next combination."""
         point = next(self._points, None)

@@ -11,6 +11,8 @@ from raytuner.backends import choose
 from raytuner.component import ConfigError, nearest
 from raytuner.objective import Objective, Params
 from raytuner.results import COLUMNS
+from raytuner.schedulers import Scheduler
+from raytuner.search import Search
 from raytuner.space import Space
 from raytuner.study import Study
 
@@ -79,7 +81,7 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
             ("objective",),
         )
     _probe(space, objective, study.seed)
-    _check_pair(study)
+    check_pair(study.search, study.scheduler)
     study.scheduler.start(len(objective.units()), study.seed)
     study.search.start(space, study.seed)
     total = study.search.total(space)
@@ -109,9 +111,17 @@ def _refuse_columns(space: Space) -> None:
             )
 
 
-def _check_pair(study: Study) -> None:
-    """Refuse a search and a scheduler that do not work together."""
-    search, scheduler = study.search, study.scheduler
+def check_pair(search: Search, scheduler: Scheduler, field: str = "search") -> None:
+    """Refuse a search and a scheduler that do not work together.
+
+    Args:
+        search: proposes.
+        scheduler: stops early.
+        field: what the user calls the search.
+
+    Raises:
+        ConfigError: naming both, and what would be right.
+    """
     if search.schedulers and scheduler.kind not in search.schedulers:
         wanted = " or ".join(sorted(search.schedulers))
         raise ConfigError(
@@ -122,9 +132,9 @@ def _check_pair(study: Study) -> None:
     if scheduler.searches and search.kind not in scheduler.searches:
         wanted = " or ".join(sorted(scheduler.searches))
         raise ConfigError(
-            f"search: scheduler {scheduler.kind!r} works with search {wanted} only, got "
+            f"{field}: scheduler {scheduler.kind!r} works with search {wanted} only, got "
             f"{search.kind!r}",
-            ("search",),
+            (field,),
         )
 
 

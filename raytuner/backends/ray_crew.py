@@ -225,7 +225,7 @@ class Crew:
         refused = isinstance(error, ray.exceptions.RayTaskError) or "creation task" in text
         if refused or self._misses > _STARTS * self._size:
             lines = [line.strip() for line in text.splitlines() if line.strip()]
-            reason = lines[-1][:300] if refused else str(_lost(error))
+            reason = lines[-1][:300] if refused else str(lost_worker(error))
             return WorkerStartError(f"Ray's workers cannot start: {reason}")
         worker.kill()
         with self._state:
@@ -262,7 +262,7 @@ class _Actor:
         except ray.exceptions.RayTaskError:
             raise
         except ray.exceptions.RayError as error:
-            raise _lost(error) from error
+            raise lost_worker(error) from error
         if report.ended is not None:
             self.jobs += 1
             self.inside += report.inside
@@ -273,7 +273,7 @@ class _Actor:
         ray.kill(self._actor, no_restart=True)
 
 
-def _lost(error: Exception) -> LostWorkerError:
+def lost_worker(error: Exception) -> LostWorkerError:
     """Say in one sentence how a worker was lost."""
     text = str(error)
     if isinstance(error, ray.exceptions.OutOfMemoryError) or "low on memory" in text:

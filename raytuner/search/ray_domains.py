@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from raytuner.component import ConfigError
@@ -51,8 +52,16 @@ def read_ray_domain(value: Any, where: str) -> Any:
         )
     domain: dict[str, Any] = {"log": True} if isinstance(sampler, sample.LogUniform) else {}
     if isinstance(value, sample.Float):
-        return domain | {"float": [value.lower, value.upper]} | ({"step": step} if step else {})
+        return domain | _real(value.lower, value.upper, step)
     return domain | _whole(value.lower, value.upper, step or 1)
+
+
+def _real(low: float, high: float, step: float | None) -> dict[str, Any]:
+    if step is None:
+        return {"float": [low, high]}
+    # Ray has made sure that both ends are multiples, give or take what 3 * 0.1 is above 0.3.
+    ends = [float(Decimal(repr(step)) * round(end / step)) for end in (low, high)]
+    return {"float": ends, "step": step}
 
 
 def _whole(low: int, high: int, step: int) -> dict[str, Any]:

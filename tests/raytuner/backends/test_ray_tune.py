@@ -142,7 +142,13 @@ def test_lost_and_hanging_workers_cost_their_batch_only(tmp_path):
     assert {unit for params, unit in again if dict(params)["x"] == 5} == set()
 
 
-@pytest.mark.parametrize("stop", [{"questions": 4}, lambda trial, result: result["questions"] >= 4])
+@pytest.mark.parametrize(
+    "stop",
+    [
+        {"questions": 4},
+        pytest.param(lambda trial, result: result["questions"] >= 4, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stop_rule_ends_single_trials_and_their_workers_go_on(tmp_path, stop):
     log = tmp_path / "log"
     made = study(Questions(log=log), space={"x": [1, 2, 3]})
