@@ -121,8 +121,7 @@ def run(
         return
     for warning in prepared.objective.warnings():
         click.echo(f"note: {plain(warning)}", err=True)
-    total = None if prepared.total is None else prepared.total + (prepared.extra_baseline)
-    listener = listener_for(total, prepared.metric, maximise=prepared.maximise)
+    listener = listener_for(prepared.planned, prepared.metric, maximise=prepared.maximise)
     try:
         results = run_prepared(prepared, listener=listener)
     except KeyboardInterrupt:

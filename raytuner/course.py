@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from raytuner.component import ConfigError, nearest
-from raytuner.intake import Intake
-from raytuner.journal import Journal
+from raytuner.intake import Intake, refused_key
+from raytuner.journal import Event, Journal
 from raytuner.listener import Listener
 from raytuner.objective import Failure, Objective
 from raytuner.order import Order, Proposal
@@ -60,8 +60,15 @@ class Course:
         self._listener = listener
         self._staged = staged
         self._units = len(record.units)
+        self._unrecorded: list[Event] = []
         if staged:
             self._recall(again=not learns)
+
+    def catch_up(self) -> None:
+        """Record early ends; those that a session was cut off before, once the next one is open."""
+        if self._unrecorded:
+            self._journal.append(*self._unrecorded, durable=False)
+            self._unrecorded = []
 
     # ---- which trial is next
 
@@ -102,14 +109,14 @@ class Course:
         trial = self._record.open(
             key, proposal.params, number=proposal.number, baseline=proposal.baseline
         )
-        if known is None or trial.missing():
-            self._journal.append(trial_event(trial), durable=False)
         self._rungs.enter(key, judged=not trial.baseline)
         if proposal.refused:
             outcome = Ended(key, "failed", 0.0, Failure("config", proposal.refused))
-            self._journal.append(ended_event(outcome))
+            self._journal.append(trial_event(trial), ended_event(outcome))
             self._record.end(trial, outcome)
             self.failed(trial)
+        elif known is None or trial.missing():
+            self._journal.append(trial_event(trial), durable=False)
         return trial
 
     # ---- what became of a trial
@@ -119,23 +126,23 @@ class Course:
         units = self._rungs.target(trial.key)
         if self._staged:
             self._journal.append(rung_event(trial.key, units), durable=False)
-        self._order.ended(trial.params)
         self._report(trial, units)
 
-    def failed(self, trial: Trial) -> None:
+    def failed(self, trial: Trial, *, known: bool = False) -> None:
         """Tell search and scheduler that a trial cannot go on."""
         self._intake.tell(trial.key, None, None, ended=True)
         self._listener.ended(trial)
-        self._prune(self._rungs.dropped(trial.key))
+        self._prune(self._rungs.dropped(trial.key), known=known)
 
     def stopped(self, trial: Trial) -> None:
         """Take in that the session ends before a trial does; it goes on in the next one."""
         self._listener.ended(trial)
 
     def _report(self, trial: Trial, units: int, *, known: bool = False) -> None:
+        self._order.ended(trial.params)
         score = self._score(trial, units)
         if units < self._units:
-            if trial.missing():
+            if not known and trial.status not in {"complete", "pruned"}:
                 trial.status = "paused"
             self._intake.tell(trial.key, score, units, ended=False)
         else:
@@ -146,26 +153,32 @@ class Course:
         self._prune(self._rungs.reached(trial.key, score), known=known)
 
     def _prune(self, keys: Sequence[str], *, known: bool = False) -> None:
-        """End trials that the scheduler has stopped; what is `known` is on record already."""
+        """End trials that the scheduler has stopped; before a session is open, all are `known`."""
         for key in keys:
             trial = self._record.trials[key]
             units = self._rungs.target(key)
-            if trial.missing():
-                trial.status = "pruned"
-                if not known:
-                    self._journal.append(ended_event(Ended(key, "pruned", 0.0)), durable=False)
+            if trial.status not in {"complete", "pruned"}:
+                trial.status, trial.failure = "pruned", None
+                self._unrecorded.append(ended_event(Ended(key, "pruned", 0.0)))
             self._intake.tell(key, self._score(trial, units), units, ended=True)
             self._listener.ended(trial)
+        if not known:
+            self.catch_up()
 
     def _recall(self, *, again: bool) -> None:
         """Lead search and scheduler through what is on record, as it happened."""
-        for key, units in self._record.history:
+        for kind, key, params, units in self._record.history:
             trial = self._record.trials[key]
-            if not units and key not in self._rungs:
-                self._intake.recall(key, trial.params, baseline=trial.baseline, again=again)
+            if kind == "repeat":
+                self._intake.recall(key, params, again=again)
+            elif kind == "rung":
+                if units == self._rungs.target(key) and not trial.missing(units):
+                    self._report(trial, units, known=True)
+            elif key not in self._rungs:
+                self._intake.recall(key, params, baseline=trial.baseline, again=again)
                 self._rungs.enter(key, judged=not trial.baseline)
-            elif units and units == self._rungs.target(key) and not trial.missing(units):
-                self._report(trial, units, known=True)
+                if key == refused_key(params):
+                    self.failed(trial, known=True)
 
     def _score(self, trial: Trial, units: int) -> float | None:
         """Give what a search maximises, over the first units; None without a full score there."""

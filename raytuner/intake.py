@@ -7,8 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from raytuner.budget import Budget, Spent
 from raytuner.component import ConfigError, digest
+from raytuner.journal import Journal
 from raytuner.objective import Objective, Params, Value
 from raytuner.order import Order, Proposal
+from raytuner.record import repeat_event
 from raytuner.search import Exhausted, Proposer
 
 _REPEATS = 1_000
@@ -38,6 +40,7 @@ class Intake:
         objective: gives the key of what they compute.
         order: who runs next.
         budget: how many trials there may be.
+        journal: where repeated proposals are recorded; None if the search proposes them again.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Intake:
         objective: Objective,
         order: Order,
         budget: Budget,
+        journal: Journal | None = None,
     ) -> None:
         self.exhausted = False
         self.short: str | None = None
@@ -56,6 +60,7 @@ class Intake:
         self._objective = objective
         self._order = order
         self._budget = budget
+        self._journal = journal
         self._seen: dict[str, list[Params]] = {}
         self._told: dict[str, _Told] = {}
         self._again: set[str] = set()
@@ -93,9 +98,9 @@ class Intake:
         try:
             key = self._objective.key(params)
         except ConfigError as error:
-            key, refused = digest("refused", params), str(error)
+            key, refused = refused_key(params), str(error)
         if key in self._seen:
-            return self._repeated(key, params)
+            return self._repeated(key, params, baseline=baseline)
         # The first proposals count, not the first to run, which depends on who waits for whom.
         self.short = self._budget.exceeded(Spent(trials=self._proposed))
         if self.short and not baseline:
@@ -105,7 +110,7 @@ class Intake:
         self._seen[key] = [params]
         return True
 
-    def recall(self, key: str, params: Params, *, baseline: bool, again: bool) -> None:
+    def recall(self, key: str, params: Params, *, baseline: bool = False, again: bool) -> None:
         """Take in a proposal of an earlier session, in its turn; it is not queued.
 
         Args:
@@ -114,24 +119,35 @@ class Intake:
             baseline: whether it is the configuration as it stood, which no search proposed.
             again: whether the search is asked from the beginning, and so will propose it again.
         """
-        self._seen[key] = [params]
+        repeated = key in self._seen
         if again or baseline:
+            self._seen[key] = [params]
             self._again.add(key)
             return
-        self._count(baseline=False)
         self._proposer.recall(params)
+        if repeated:
+            self._answer(key, params)
+            return
+        self._seen[key] = [params]
+        self._count(baseline=False)
 
-    def _repeated(self, key: str, params: Params) -> bool:
+    def _repeated(self, key: str, params: Params, *, baseline: bool) -> bool:
         """Answer a repeated proposal; tell whether it was to be expected."""
         if key in self._again:
             self._again.discard(key)
-            self._count(baseline=False)
+            self._count(baseline=baseline)
             return True
+        if self._journal is not None:
+            self._journal.append(repeat_event(key, params), durable=False)
+        self._answer(key, params)
+        return False
+
+    def _answer(self, key: str, params: Params) -> None:
+        """Tell the search of another spelling of a trial what is known, now and later."""
         self._seen[key].append(params)
         if key in self._told:
             told = self._told[key]
             self._proposer.tell(params, told.score, units=told.units)
-        return False
 
     def _count(self, *, baseline: bool) -> int:
         """Count a proposal; give its number, 0 for the first."""
@@ -146,3 +162,8 @@ class Intake:
             self._proposer.tell(params, score, units=units, ended=ended)
         if ended:
             self._told[key] = _Told(score, units)
+
+
+def refused_key(params: Params) -> str:
+    """Give the key of a proposal that the objective has refused to give one."""
+    return digest("refused", params)

@@ -52,9 +52,27 @@ class Prepared:
         return not self.space.contains(self.baseline)
 
     @property
+    def planned(self) -> int | None:
+        """Trials there will be, trial 0 included; None if the search has no end of its own."""
+        total = None if self.total is None else self.total + self.extra_baseline
+        return within(self.study, total, baseline=self.baseline is not None)
+
+    @property
     def maximise(self) -> bool:
         """Whether more of the metric is better."""
         return self.metric is None or self.objective.maximise(self.metric)
+
+
+def within(study: Study, total: int | None, *, baseline: bool) -> int | None:
+    """Say how many of `total` trials the budget lets in; trial 0 comes on top of it.
+
+    Args:
+        study: has the budget.
+        total: trials, trial 0 included; None: no end.
+        baseline: whether there is a trial 0.
+    """
+    most = None if study.budget.trials is None else study.budget.trials + baseline
+    return min((n for n in (total, most) if n is not None), default=None)
 
 
 def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) -> Prepared:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from raytuner.journal import SCHEMA, Event
 from raytuner.objective import Cost, Failure, Params, UnitScore
 from raytuner.trial import Trial
 from raytuner.worker import Ended
+
+
+class Step(NamedTuple):
+    """What the search or the scheduler took part in.
+
+    Attributes:
+        kind: `trial`: proposed; `repeat`: proposed again; `rung`: reported.
+        key: the trial.
+        params: what was proposed.
+        units: the rung.
+    """
+
+    kind: str
+    key: str
+    params: Params
+    units: int
 
 
 def opened_facts(study: str, scope: str, units: Sequence[str], **more: Any) -> dict[str, Any]:
@@ -33,6 +49,11 @@ def trial_event(trial: Trial) -> Event:
         "params": dict(trial.params),
         "baseline": trial.baseline,
     }
+
+
+def repeat_event(key: str, params: Params) -> Event:
+    """Spell a proposal that computes the same as an earlier one."""
+    return {"event": "repeat", "key": key, "params": dict(params)}
 
 
 def units_event(key: str, scores: Sequence[UnitScore]) -> Event:
@@ -91,7 +112,7 @@ class Record:
         events: the journal so far.
 
     `work` and `stages` (seconds) sum up the latest session alone. `history` holds the study's
-    own proposals and rungs in the order of the journal: keys, with the units of a rung or 0.
+    own proposals and rungs in the order of the journal.
     """
 
     def __init__(
@@ -104,7 +125,7 @@ class Record:
         self.cost = Cost()
         self.seconds = 0.0
         self.sessions = 0
-        self.history: list[tuple[str, int]] = []
+        self.history: list[Step] = []
         self._positions = {unit: row for row, unit in enumerate(self.units)}
         self._numbers: dict[str, int] = {}
         self._taken: set[int] = set()
@@ -139,6 +160,7 @@ class Record:
         trial.number = self._numbers[key]
         trial.params = dict(params)
         trial.baseline = trial.baseline or baseline
+        trial.status = "complete" if trial.complete else "stopped"
         return trial
 
     def add(self, trial: Trial, scores: Sequence[UnitScore]) -> None:
@@ -178,25 +200,28 @@ class Record:
                 continue
             elif kind == "trial":
                 self._known(event, mine=mine)
-                if mine:
-                    self.history.append((event["key"], 0))
-            elif kind == "rung" and mine:
-                self.history.append((event["key"], event["units"]))
             elif kind == "ended":
                 self._over(event)
+            if mine and kind in {"trial", "repeat", "rung"}:
+                self.history.append(_step(event))
         self.sessions += 1
 
     def _known(self, event: Event, *, mine: bool) -> None:
         key, params = event["key"], _params(event["params"])
         if mine:
-            trial = self.open(key, params, number=event["number"], baseline=event["baseline"])
+            self.open(key, params, number=event["number"], baseline=event["baseline"])
         else:
             trial = self.trials.setdefault(key, Trial(key, params, self.units))
-        trial.status = "complete" if not trial.missing() else "stopped"
+            trial.status = "complete" if trial.complete else "stopped"
 
     def _over(self, event: Event) -> None:
         fields = {name: event[name] for name in ("key", "status", "seconds", "counts", "stages")}
         self.end(self.trials[event["key"]], Ended(**fields, failure=_failure(event["failure"])))
+
+
+def _step(event: Event) -> Step:
+    params = _params(event.get("params", {}))
+    return Step(event["event"], event["key"], params, event.get("units", 0))
 
 
 def _params(values: Mapping[str, Any]) -> Params:

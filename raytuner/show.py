@@ -17,8 +17,10 @@ import click
 from raytuner.component import ConfigError
 from raytuner.journal import read
 from raytuner.objective import Objective, Params
+from raytuner.prepare import within
 from raytuner.printable import plain, spell_params
 from raytuner.results import Results
+from raytuner.schedulers import Full
 from raytuner.search import Grid
 from raytuner.study import Study
 from raytuner.summary import lines
@@ -37,10 +39,9 @@ def plan(prepared: Prepared) -> dict[str, Any]:
     """Say what a run would do: trials, distinct work, cost, warnings."""
     points = _points(prepared)
     keys = {prepared.objective.key(point) for point in points}
-    exact = isinstance(prepared.study.search, Grid)
-    total = prepared.total
-    if total is not None:
-        total = len(keys) if exact else total + prepared.extra_baseline
+    total, listed = prepared.planned, prepared.total
+    if isinstance(prepared.study.search, Grid) and listed is not None and listed <= _PLANNED:
+        total = min(len(keys), total or len(keys))  # points that compute the same are one trial
     units = prepared.objective.units()
     return {
         "trials": total,
@@ -67,8 +68,12 @@ def _points(prepared: Prepared) -> list[Params]:
 
 def _rungs(study: Study, units: int) -> dict[str, str]:
     """Spell where trials may be stopped."""
+    if isinstance(study.scheduler, Full):
+        return {}
     rungs = study.scheduler.rungs(units)
-    return {"rungs": ", ".join(map(str, rungs))} if len(rungs) > 1 else {}
+    if len(rungs) == 1:
+        return {"rungs": "none, nobody is stopped early"}
+    return {"rungs": ", ".join(map(str, rungs))}
 
 
 def _dollars(prepared: Prepared, points: Sequence[Params]) -> dict[str, float]:
@@ -152,7 +157,8 @@ def _planned(results: Results) -> int | None:
         return None
     baseline = results.baseline
     extra = baseline is not None and not space.contains(baseline.params)
-    return None if total is None else total + extra
+    total = None if total is None else total + extra
+    return within(study, total, baseline=baseline is not None)
 
 
 def print_results(

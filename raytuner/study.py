@@ -120,12 +120,12 @@ class Study(BaseModel):
     @field_validator("search", mode="before")
     @classmethod
     def _search(cls, value: Any) -> Any:
-        return Search.model_validate(value) if not isinstance(value, Search) else value
+        return Search.model_validate(_kind_of(value))
 
     @field_validator("scheduler", mode="before")
     @classmethod
     def _scheduler(cls, value: Any) -> Any:
-        return Scheduler.model_validate(value) if not isinstance(value, Scheduler) else value
+        return Scheduler.model_validate(_kind_of(value))
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
@@ -247,6 +247,13 @@ def _check_fields(
                 f"{', '.join(known)}.{nearest(str(name), known)}",
                 field,
             )
+
+
+def _kind_of(value: Any) -> Any:
+    """Refuse what is neither a kind nor a mapping that may have one."""
+    if not isinstance(value, str | Mapping | BaseModel):
+        raise ConfigError(f"give a `kind`, alone or with its settings, got {value!r:.80}")
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -111,11 +111,14 @@ def _same_scores(a: Trial, b: Trial) -> bool:
 
 
 def _pruned(results: Results) -> list[str]:
-    """Say what stopping early has saved."""
-    if not results.pruned:
-        return []
+    """Say what stopping early has saved, and who still waits to be compared."""
     trials, units = results.record.current, len(results.record.units)
-    stopped = [units - len(trial.missing()) for trial in results.pruned]
+    ended = [trial for trial in results.pruned if trial.status == "pruned"]
+    if waiting := len(results.pruned) - len(ended):
+        return [f"Early stopping: {waiting} of {len(trials)} trials wait to be compared."]
+    if not ended:
+        return []
+    stopped = [units - len(trial.missing()) for trial in ended]
     asked = sum(units - len(trial.missing()) for trial in trials)
     share = asked / (len(trials) * units)
     said = (

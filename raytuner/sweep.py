@@ -84,6 +84,7 @@ class Sweep:
             objective=objective,
             order=order,
             budget=self._budget,
+            journal=journal if learns else None,
         )
         units = len(objective.units())
         self._staged = learns or judge is not None
@@ -208,6 +209,7 @@ class Sweep:
         """Frame the session in the journal, whatever ends it."""
         self._journal.append({"event": "opened", **facts})
         self.record.begin()
+        self._course.catch_up()
         left = (self._budget.seconds or 0) - self.spent().seconds
         alarm = threading.Timer(min(left, threading.TIMEOUT_MAX), self._ring)
         alarm.daemon = True
