@@ -18,7 +18,7 @@ import numpy as np
 
 from raytuner.component import ConfigError
 from raytuner.objective import Params, Value
-from raytuner.search.port import Exhausted
+from raytuner.search.port import Exhausted, Unlearning
 
 _LONGEST = 200
 """Characters of a name; the rest of a longer one is told by its digest."""
@@ -94,7 +94,7 @@ class Names:
         return self._objects[id(value)][0]
 
 
-class Combinations:
+class Combinations(Unlearning):
     """Proposes every combination of some lists, by label; the first name varies fastest.
 
     Values with equal labels count once.
@@ -133,14 +133,6 @@ class Combinations:
         if point is None:
             raise Exhausted("every combination has been tried")
         return dict(zip(self.labels, reversed(point), strict=True))
-
-    def recall(self, params: Params) -> None:
-        """Ignore it: it is asked from the beginning."""
-
-    def tell(
-        self, params: Params, score: float | None, *, units: int | None = None, ended: bool = True
-    ) -> None:
-        """Learn nothing: the grid is exhaustive."""
 
     def active(self, values: Mapping[str, Any]) -> dict[str, Value]:
         """Take labels as they are."""

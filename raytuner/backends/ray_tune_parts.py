@@ -23,7 +23,7 @@ from raytuner.component import ConfigError, RaytunerError
 class _Linked:
     """Holds the bridge; Tune copies and pickles its parts, which must leave the sweep alone."""
 
-    bridge: Bridge | None = None
+    bridge: Bridge
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
@@ -59,7 +59,6 @@ class Jobs(_Linked, Searcher):  # type: ignore[misc]
     @_kept
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Give the next job; None: try later."""
-        assert self.bridge is not None
         return self.bridge.next(trial_id)
 
     def on_trial_complete(
@@ -83,19 +82,16 @@ class Results(_Linked, tune.Callback):  # type: ignore[misc]
     @_kept
     def on_trial_start(self, *, trial: Any, **_info: Any) -> None:
         """Note when the attempt begins."""
-        assert self.bridge is not None
         self.bridge.started(trial.trial_id)
 
     @_kept
     def on_trial_result(self, *, trial: Any, result: dict[str, Any], **_info: Any) -> None:
         """Put the scores on record before Tune asks for the next step."""
-        assert self.bridge is not None
         self.bridge.report(trial.trial_id, result)
 
     @_kept
     def on_trial_error(self, *, trial: Any, **_info: Any) -> None:
         """Take in that the worker of a trial is lost."""
-        assert self.bridge is not None
         self.bridge.lost(trial.trial_id, _error_of(trial))
 
 
@@ -118,12 +114,10 @@ class Ending(_Linked, tune.Stopper):  # type: ignore[misc]
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Tell whether a trial is to end after the batch that it has just reported."""
-        assert self.bridge is not None
         return bool(self.rule(trial_id, result)) or self.bridge.over
 
     def stop_all(self) -> bool:
         """Tell whether nothing is to be waited for any more."""
-        assert self.bridge is not None
         if self.rule.stop_all():
             self.bridge.stop()
         return self.bridge.abandoned

@@ -21,9 +21,11 @@ _TENTH = 10
 class Median(Scheduler, kind="median"):
     """Stop a trial whose mean is below the median of the others' at the same rung.
 
-    The mean over the questions so far is the paper's running average. All trials that have been
-    at the rung before count, those stopped later as well. About half of the trials go on at a
-    first rung, so this saves less than `asha`, and seldom stops a good one.
+    The mean over the questions so far is the paper's running average; here it also stands for
+    the trial's own score, where the paper takes its best so far. All trials that have been at the
+    rung before count, those stopped later as well, where the paper takes completed ones only.
+    About half of the trials go on at a first rung, so this saves less than `asha`, and seldom
+    stops a good one.
     """
 
     grace: int | None = Field(

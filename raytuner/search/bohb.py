@@ -125,11 +125,10 @@ class _Densities:
             losses = {name: -score for name, score in self._scores[units].items()}
             losses |= {name: math.inf for name in self._failed if name not in losses}
             good = max(least, self._config.top_percent * len(losses) // 100)
-            if (
-                len(self._scores[units]) < good
-                or len(losses) < least + len(self._configurations) + 1
-            ):
+            if len(self._scores[units]) < good:
                 continue  # too few, or a failure would count as good
+            if len(losses) - good <= len(self._configurations):
+                continue  # the library models no fewer bad ones
             model = self._generator(least)
             for number, (name, loss) in enumerate(losses.items(), start=1):
                 run = SimpleNamespace(

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from raytuner.component import ConfigError
-from raytuner.objective import Params, Value
-from raytuner.search.port import Exhausted, Proposer, Search
+from raytuner.objective import Value
+from raytuner.search.port import Exhausted, Proposer, Search, Unlearning
 from raytuner.space import Space
 
 _SHUFFLED = 1_000_000
@@ -50,8 +50,8 @@ class Grid(Search, kind="grid"):
         return space.size()
 
 
-class _Listed:
-    """Proposes what an iterator gives; learns nothing."""
+class _Listed(Unlearning):
+    """Proposes what an iterator gives."""
 
     def __init__(self, points: Iterator[dict[str, Value]]) -> None:
         self._points = points
@@ -60,16 +60,3 @@ class _Listed:
         for point in self._points:
             return point
         raise Exhausted("every point of the grid has been proposed")
-
-    def recall(self, params: Params) -> None:
-        """Ignore it: it is asked from the beginning."""
-
-    def tell(
-        self,
-        params: Params,
-        score: float | None,
-        *,
-        units: int | None = None,
-        ended: bool = True,
-    ) -> None:
-        """Ignore it: the grid is what it is."""

@@ -10,11 +10,9 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
-from pydantic import Field
-
 from raytuner.component import digest
 from raytuner.objective import Params, Value
-from raytuner.search.port import Exhausted, Proposer, Search
+from raytuner.search.port import Exhausted, Proposer, Sampled
 from raytuner.search.sampling import Random
 from raytuner.space import Space
 
@@ -65,16 +63,10 @@ class Retrying(Guide, Protocol):
         """Propose like `suggest`, after `attempt` proposals in a row that could not be used."""
 
 
-class Learner(Search):
+class Learner(Sampled):
     """A search whose proposals depend on results."""
 
     learns: ClassVar[bool] = True
-
-    samples: int | None = Field(
-        default=None,
-        ge=1,
-        description="How many points to try; null: until the budget or a finite space ends.",
-    )
 
     @abstractmethod
     def guide(self, space: Space, seed: int) -> Guide:
@@ -87,11 +79,6 @@ class Learner(Search):
     def start(self, space: Space, seed: int) -> Proposer:
         """Begin; equal arguments and equal reports give equal proposals."""
         return _Fresh(self.guide(space, seed), space, seed, self.samples)
-
-    def total(self, space: Space) -> int | None:
-        """Count the proposals: `samples`, or all points of the space if these are fewer."""
-        counts = [n for n in (self.samples, space.total()) if n is not None]
-        return min(counts, default=None)
 
 
 class _Fresh:

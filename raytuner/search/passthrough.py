@@ -32,11 +32,10 @@ _SEEDS = {
 """The argument that takes a seed; the others draw from NumPy's global state."""
 _RESERVED = frozenset(
     {
-        *("metric", "mode", "space", "dim_dict", "points_to_evaluate", "evaluated_rewards"),
-        *("sampler", "storage", "study_name"),
-        *("ax_client", "parameter_constraints", "outcome_constraints"),
+        "ax_client", "dim_dict", "evaluated_rewards", "metric", "mode", "outcome_constraints",
+        "parameter_constraints", "points_to_evaluate", "sampler", "space", "storage", "study_name",
     }
-)
+)  # fmt: skip
 """Arguments that a study cannot give: decided here, in other names, or objects."""
 
 
@@ -148,8 +147,11 @@ def _check_options(searcher: str, options: Mapping[str, Any]) -> None:
     from ray.tune import search
 
     kind = search.SEARCH_ALG_IMPORT[searcher]()
-    known = [name for name in inspect.signature(kind).parameters if name not in _RESERVED]
-    known = [name for name in known if not name.endswith("kwargs") or name == "optimizer_kwargs"]
+    known = [
+        name
+        for name in inspect.signature(kind).parameters
+        if name not in _RESERVED and (name == "optimizer_kwargs" or not name.endswith("kwargs"))
+    ]
     for name in options:
         if name not in known:
             raise ConfigError(

@@ -132,11 +132,13 @@ class Herd:
     def learn(self, params: Params, outcome: Outcome) -> None:
         """Take in a report; a point that has failed is nobody to copy."""
         _, scores = self._known.setdefault(digest(params), (params, {}))
+        before = dict(scores)
         if outcome.score is None:
             scores.clear()
         else:
             scores[math.inf if outcome.units is None else outcome.units] = outcome.score
-        self._surrogate = None
+        if scores != before:
+            self._surrogate = None
 
     def ranked(self) -> list[tuple[Params, float]]:
         """Rank the points that have reached the highest common number of units, best first.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar, Protocol
 
+from pydantic import Field
+
 from raytuner.component import Component, RaytunerError
 from raytuner.objective import Params, Value
 from raytuner.space import Space
@@ -68,6 +70,23 @@ class Proposer(Protocol):
         """
 
 
+class Unlearning:
+    """Proposers that give what space and seed decide, whatever becomes of it."""
+
+    def recall(self, params: Params) -> None:
+        """Ignore it: it is asked from the beginning."""
+
+    def tell(
+        self,
+        params: Params,
+        score: float | None,
+        *,
+        units: int | None = None,
+        ended: bool = True,
+    ) -> None:
+        """Ignore it: proposals do not depend on results."""
+
+
 class Search(Component):
     """A way to choose what to try next."""
 
@@ -88,3 +107,18 @@ class Search(Component):
         """Count the proposals it will make; None if it has no end of its own, or not known."""
         del space
         return None
+
+
+class Sampled(Search):
+    """A search that may be told how many points to try."""
+
+    samples: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many points to try; null: until the budget or a finite space ends.",
+    )
+
+    def total(self, space: Space) -> int | None:
+        """Count the proposals: `samples`, or all points of the space if these are fewer."""
+        counts = [n for n in (self.samples, space.total()) if n is not None]
+        return min(counts, default=None)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import itertools
 import random
 
-from pydantic import Field
-
 from raytuner.component import ConfigError, digest
-from raytuner.objective import Params, Value
-from raytuner.search.port import Exhausted, Proposer, Search
+from raytuner.objective import Value
+from raytuner.search.port import Exhausted, Proposer, Sampled, Unlearning
 from raytuner.space import Space
 
 _REPEATS = 200
@@ -22,26 +20,15 @@ _BATCH = 10_000
 """How many points not yet proposed are listed and shuffled at a time."""
 
 
-class Random(Search, kind="random"):
+class Random(Sampled, kind="random"):
     """Try random points; no point twice, so that a finite space is exhausted in the end."""
-
-    samples: int | None = Field(
-        default=None,
-        ge=1,
-        description="How many points to try; null: until the budget or a finite space ends.",
-    )
 
     def start(self, space: Space, seed: int) -> Proposer:
         """Begin. The first n proposals are the same whatever `samples` is."""
         return _Draws(space, seed, self.samples)
 
-    def total(self, space: Space) -> int | None:
-        """Count the proposals: `samples`, or all points of the space if these are fewer."""
-        counts = [n for n in (self.samples, space.total()) if n is not None]
-        return min(counts, default=None)
 
-
-class _Draws:
+class _Draws(Unlearning):
     """Draws without replacement; learns nothing, so that results cannot change the sequence."""
 
     def __init__(self, space: Space, seed: int, samples: int | None) -> None:
@@ -59,19 +46,6 @@ class _Draws:
         if self._left is not None:
             self._left -= 1
         return point
-
-    def recall(self, params: Params) -> None:
-        """Ignore it: it is asked from the beginning."""
-
-    def tell(
-        self,
-        params: Params,
-        score: float | None,
-        *,
-        units: int | None = None,
-        ended: bool = True,
-    ) -> None:
-        """Ignore it: proposals do not depend on results."""
 
     def _draw(self) -> dict[str, Value]:
         for _ in range(_REPEATS):

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import Field
-
 from raytuner.component import digest
-from raytuner.objective import Params, Value
+from raytuner.objective import Value
 from raytuner.search.axes import layout, values
-from raytuner.search.port import Exhausted, Proposer, Search
+from raytuner.search.port import Exhausted, Proposer, Sampled, Unlearning
 from raytuner.search.sampling import Random
 from raytuner.space import Space
 
@@ -25,7 +23,7 @@ _MISSES = 200
 """How many points in a row may repeat or violate; then chance chooses, or lists what is left."""
 
 
-class Sobol(Search, kind="sobol"):
+class Sobol(Sampled, kind="sobol"):
     """Try points that cover every axis, and every pair of axes, more evenly than chance does.
 
     Every domain is cut at its quantiles. Parameters that are not active are left out of a point,
@@ -33,23 +31,12 @@ class Sobol(Search, kind="sobol"):
     finite space is exhausted in the end.
     """
 
-    samples: int | None = Field(
-        default=None,
-        ge=1,
-        description="How many points to try; null: until the budget or a finite space ends.",
-    )
-
     def start(self, space: Space, seed: int) -> Proposer:
         """Begin. The first n proposals are the same whatever `samples` is."""
         return _Sequence(space, seed, self.samples)
 
-    def total(self, space: Space) -> int | None:
-        """Count the proposals: `samples`, or all points of the space if these are fewer."""
-        counts = [n for n in (self.samples, space.total()) if n is not None]
-        return min(counts, default=None)
 
-
-class _Sequence:
+class _Sequence(Unlearning):
     """Follows the sequence without replacement; learns nothing."""
 
     def __init__(self, space: Space, seed: int, samples: int | None) -> None:
@@ -68,19 +55,6 @@ class _Sequence:
         if self._left is not None:
             self._left -= 1
         return point
-
-    def recall(self, params: Params) -> None:
-        """Ignore it: it is asked from the beginning."""
-
-    def tell(
-        self,
-        params: Params,
-        score: float | None,
-        *,
-        units: int | None = None,
-        ended: bool = True,
-    ) -> None:
-        """Ignore it: proposals do not depend on results."""
 
     def _next(self) -> dict[str, Value]:
         for _ in range(0 if self._resting else _MISSES):

@@ -1,9 +1,9 @@
 """A Gaussian process over the points of a space, mixed and conditional ones too.
 
-Kernel and treatment of categories: J. Snoek, H. Larochelle and R. P. Adams, "Practical Bayesian
-Optimization of Machine Learning Algorithms", NIPS 2012 (Matern 5/2, a length scale per
-dimension); inactive parameters: J. C. Levesque et al., "Bayesian optimization for conditional
-hyperparameter spaces", IJCNN 2017 (a fixed value).
+Kernel: J. Snoek, H. Larochelle and R. P. Adams, "Practical Bayesian Optimization of Machine
+Learning Algorithms", NIPS 2012 (Matern 5/2, a length scale per dimension); inactive parameters:
+J. C. Levesque et al., "Bayesian optimization for conditional hyperparameter spaces", IJCNN 2017
+(a fixed value). Categories are dimensions of their own.
 """
 
 from __future__ import annotations

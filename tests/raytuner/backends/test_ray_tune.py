@@ -179,7 +179,8 @@ def test_what_a_callback_raises_ends_the_run_and_nothing_is_lost(tmp_path):
     with pytest.raises(tune.TuneError, match="no more quota"):
         run(study(space={"x": [1, 2]}), {"callbacks": [Broken()]}, tmp_path)
     left = Results.open(tmp_path / "runs/t").record
-    assert left.current[0].missing() == ["q2", "q3", "q4", "q5"]
+    missing = [trial.missing() for trial in left.current]
+    assert ["q2", "q3", "q4", "q5"] in missing, "of the one that reported first, whichever it was"
 
 
 @pytest.mark.slow

@@ -1,10 +1,9 @@
 """What every search that learns has to stand up to, whichever library is behind it."""
 
 import math
-import os
 import random
-import subprocess
-import sys
+
+from hypothesis import assume
 
 from raytuner.component import digest
 from raytuner.search import Exhausted
@@ -57,6 +56,14 @@ def exhaust(search, space, seed=0):
         proposer.tell(found[-1], worth(found[-1]) if len(found) % 5 else None)
 
 
+def check_covers(search, spelled, seed):
+    """A finite space is proposed exactly once."""
+    space = Space.parse(*spelled)
+    assume(space.total() and space.total() <= 20)
+    found = exhaust(search, space, seed)
+    assert sorted(map(repr, found)) == sorted(map(repr, space.every()))
+
+
 def check_points(search, space, steps, seed=0):
     """Every proposal is an active point inside the constraints, and a new one."""
     found = lead(search.start(space, seed), worth, steps)
@@ -105,31 +112,3 @@ def best(search, seed, steps, score=bowl, space=SQUARE):
         proposer.tell(point, value)
         found = max(found, value)
     return found
-
-
-def elsewhere(search):
-    """Give what two other processes, with other hash seeds, propose; and what they import."""
-    script = (
-        "import random, sys\n"
-        "import raytuner.search\n"
-        "heavy = ['ray', 'hyperopt', 'hpbandster', 'ConfigSpace', 'optuna', 'sklearn']\n"
-        "print([name for name in heavy if name in sys.modules])\n"
-        "import numpy as np\n"
-        "np.random.seed(int(sys.argv[1])); random.seed(int(sys.argv[1]))\n"
-        "from tests.raytuner.search.conformance import RAG, lead, worth\n"
-        f"search = raytuner.search.Search.model_validate({search.model_dump()!r})\n"
-        "print(lead(search.start(RAG, 5), worth, 16))\n"
-        "print('ray' in sys.modules)\n"
-    )
-    printed = {
-        subprocess.run(
-            [sys.executable, "-c", script, seed],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(printed) == 1
-    return printed.pop().splitlines()

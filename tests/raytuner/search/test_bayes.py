@@ -21,10 +21,9 @@ from tests.raytuner.search.conformance import (
     SQUARE,
     best,
     bowl,
+    check_covers,
     check_points,
     check_resume,
-    elsewhere,
-    exhaust,
 )
 from tests.raytuner.test_space import spaces
 
@@ -34,11 +33,7 @@ QUICK = Bayes(startup=3, candidates=30)
 @settings(max_examples=4, deadline=None)
 @given(spaces(), st.integers(0, 99))
 def test_it_covers_exactly_a_finite_space(spelled, seed):
-    space = Space.parse(*spelled)
-    if not space.total() or space.total() > 60:
-        return
-    found = exhaust(QUICK, space, seed)
-    assert len({digest(p) for p in found}) == len(found) == space.total()
+    check_covers(QUICK, spelled, seed)
 
 
 def test_proposals_are_new_active_points_inside_the_constraints():
@@ -112,12 +107,6 @@ def test_neighbours_are_points_of_the_space(spelled, seed):
     if point is not None:
         found = neighbour(layout(space), point, random.Random(seed))
         assert space.active(found) == found
-
-
-@pytest.mark.slow  # the same model as pb2's, which is tested always
-def test_proposals_are_the_same_in_every_process():
-    imported, *_, ray = elsewhere(QUICK)
-    assert (imported, ray) == ("[]", "False")
 
 
 def test_it_is_named_in_a_study():

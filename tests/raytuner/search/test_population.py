@@ -19,9 +19,9 @@ from tests.raytuner.search.conformance import (
     SQUARE,
     best,
     bowl,
+    check_covers,
     check_points,
     check_resume,
-    elsewhere,
     exhaust,
 )
 from tests.raytuner.test_space import spaces
@@ -34,11 +34,7 @@ BOTH = pytest.mark.parametrize(
 @settings(max_examples=8, deadline=None)
 @given(spaces(), st.integers(0, 99))
 def test_it_covers_exactly_a_finite_space(spelled, seed):
-    space = Space.parse(*spelled)
-    if not space.total() or space.total() > 60:
-        return
-    found = exhaust(PopulationBased(population=3), space, seed)
-    assert len({digest(p) for p in found}) == len(found) == space.total()
+    check_covers(PopulationBased(population=3), spelled, seed)
 
 
 def test_the_bandit_covers_a_finite_space():
@@ -71,6 +67,16 @@ def herd(reports, population=4):
     for x, units, score in reports:
         made.learn({"x": x, "y": 0.5}, Outcome(score, units, ended=units is None))
     return made
+
+
+def test_what_is_told_again_needs_no_new_model():
+    made = herd([(0.1, None, 1.0), (0.2, None, 2.0)])
+    model = made.surrogate()
+    made.learn({"x": 0.1, "y": 0.5}, Outcome(1.0))
+    made.learn({"x": 0.9, "y": 0.5}, Outcome(None))
+    assert made.surrogate() is model
+    made.learn({"x": 0.1, "y": 0.5}, Outcome(3.0))
+    assert made.surrogate() is not model
 
 
 def order(made):
@@ -142,11 +148,6 @@ def test_the_bandit_aims_where_scores_were_high():
         guide.learn(point, Outcome(bowl(point)))
     found = [guide.suggest(seed) for seed in range(5)]
     assert all(abs(p["x"] - 0.3) < 0.15 and abs(p["y"] - 0.7) < 0.15 for p in found)
-
-
-def test_proposals_are_the_same_in_every_process():
-    imported, *_, ray = elsewhere(PopulationBandit(candidates=20))
-    assert (imported, ray) == ("[]", "False")
 
 
 def test_they_are_named_in_a_study_and_work_with_their_scheduler_only():

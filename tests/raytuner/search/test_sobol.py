@@ -7,14 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raytuner.component import digest
-from raytuner.search import Exhausted, Search, Sobol
+from raytuner.search import Exhausted, Sobol
 from raytuner.search.sampling import Random
 from raytuner.space import Space
 from tests.raytuner.search.conformance import (
     RAG,
     SQUARE,
     check_points,
-    elsewhere,
     exhaust,
     worth,
 )
@@ -79,8 +78,3 @@ def test_points_too_rare_to_meet_are_listed():
     space = Space.parse({f"p{n}": {"int": [1, 60]} for n in range(3)}, ["p0 + p1 + p2 >= 179"])
     assert len(exhaust(Sobol(), space)) == 4
     assert exhaust(Sobol(), Space.parse({"a": ["x"], "b": {"int": [3, 3]}})) == [{"a": "x", "b": 3}]
-
-
-def test_sequences_are_the_same_in_every_process_and_nothing_heavy_is_imported():
-    imported, *_, ray = elsewhere(Search.model_validate({"kind": "sobol", "samples": 40}))
-    assert (imported, ray) == ("[]", "False")

@@ -14,6 +14,7 @@ from raytuner.storage import JournalBackup, StorageError, backup, copy_tables, r
 from raytuner.storage.backup import JournalChangedError, JournalCopy, run_place
 from raytuner.storage.lease import Lease, LeaseLostError
 from raytuner.storage.segments import stored_segments
+from tests.raytuner.probes import wait_for
 
 
 @pytest.fixture
@@ -34,13 +35,6 @@ def journal(folder):
 
 def reach(place):
     return max((s.end for s in stored_segments(place.under("journal"))), default=0)
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 def test_a_copy_grows_by_whole_lines(url, folder, lines):
