@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cluster.follow import GivenUpError, follow
-from cluster.home import bring_home
+from cluster.home import NoResultsError, bring_home
 from cluster.server import JobFacts, JobServer
 from raytuner import __version__
 from raytuner.component import ConfigError, RaytunerError
@@ -53,7 +53,8 @@ def see_through(server: JobServer, sent: Sent, say: Say, again: str) -> int:
     try:
         names = bring_home(server, job, sent.folder)
     except RaytunerError as error:
-        say(f"error: {error}; once that is mended: raytuner fetch {job.id}")
+        if not (code and isinstance(error, NoResultsError)):  # else the job has said why
+            say(f"error: {error}; once that is mended: raytuner fetch {job.id}")
         return code or 1
     say(f"{len(names)} files are in {_shown(sent.folder)}")
     return code

@@ -265,4 +265,7 @@ def _print_table(found: list[JobFacts]) -> None:
     for job in found:
         values = ("" if value is None else str(value) for value in _facts(job).values())
         table.add_row(*(escape(value) for value in values))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a pipe has no width: an id stays in one piece
+        console = Console(highlight=False, width=Console(width=100_000).measure(table).maximum)
+    console.print(table)

@@ -27,6 +27,10 @@ class TransferError(RaytunerError):
     """A run folder did not come home whole."""
 
 
+class NoResultsError(ConfigError):
+    """The job has left nothing that could come home."""
+
+
 def bring_home(server: JobServer, job: JobFacts, folder: Path) -> list[str]:
     """Bring the run folder of a study's job home; also while the job runs.
 
@@ -109,7 +113,7 @@ def _packing_failed(server: JobServer, packer: JobFacts, job: JobFacts) -> Raytu
             text = server.read(packer.node, f"job-driver-{packer.id}.log").decode(errors="replace")
     said = [line for line in text.splitlines() if line.startswith("error: ")]
     reason = said[-1].removeprefix("error: ") if said else packer.message[-300:]
-    kind = ConfigError if packer.exit_code == 2 else TransferError
+    kind = NoResultsError if packer.exit_code == 2 else TransferError
     return kind(f"nothing to fetch for the job {job.id}: {reason}")
 
 

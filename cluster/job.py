@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("options", nargs="*", help="options of raytuner run")
     describe = commands.add_parser("describe", help="check a study and print what identifies it")
     describe.add_argument("--study", type=Path, required=True)
+    describe.add_argument("--backend", required=True, help="where its trials are to run")
     return parser
 
 
@@ -230,18 +231,24 @@ def put_out(folder: Path, given: argparse.Namespace, logs: Path) -> None:
 
 
 def _describe(given: argparse.Namespace) -> int:
-    print(json.dumps(describe(given.study)))
+    print(json.dumps(describe(given.study, given.backend)))
     return 0
 
 
-def describe(study: Path) -> dict[str, Any]:
-    """Check a study in the place where it lies, and give what tells it from others."""
+def describe(study: Path, backend: str) -> dict[str, Any]:
+    """Check a study in the place where it lies, and give what tells it from others.
+
+    Args:
+        study: the study file.
+        backend: where its trials are to run; no cluster is asked.
+    """
     from raytuner.study import load_study
     from raytuner.tuner import prepare
 
     root = study.resolve().parent
     sys.path.append(str(root))
-    prepared = prepare(load_study(study, {"backend": "inprocess", "storage": None}), root)
+    there = {"backend": backend, "address": "auto", "storage": None}
+    prepared = prepare(load_study(study, there), root)
     return {"scope": prepared.objective.scope(), "units": len(prepared.objective.units())}
 
 

@@ -59,17 +59,19 @@ def local(nodes: int, cpus: int, port: int, folder: Path | None, *, detach: bool
     )
     with _told_to_end() as end:
         started.start()
+        leave = False
         try:
             _write_state(home, started)
             _introduce(started, home)
-            if detach:
+            leave = detach and not end.is_set()
+            if leave:
                 return 0
             while not end.wait(timeout=2):
                 if not started.nodes[0].pids:
                     click.echo("the head of the cluster has ended", err=True)
                     return 1
         finally:
-            if not detach:
+            if not leave:
                 started.stop()
                 _forget(home)
     click.echo("the cluster has ended", err=True)

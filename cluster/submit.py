@@ -83,7 +83,7 @@ def send(server: JobServer, submission: Submission, say: Say) -> Sent:
         package = _packed(submission, prepared, Path(temporary))
         for note in package.notes:
             say(f"note: {note}")
-        scope = _proved(submission.study.name, package, prepared, Path(temporary))
+        scope = _proved(submission, package, prepared, Path(temporary))
         key = f"{prepared.study.name}-{scope[:12]}"
         folder = prepared.folder or Path()
         if running := _running(server, key):
@@ -155,7 +155,7 @@ def _packed(submission: Submission, prepared: Prepared, folder: Path) -> Package
     )
 
 
-def _proved(study: str, package: Package, prepared: Prepared, folder: Path) -> str:
+def _proved(submission: Submission, package: Package, prepared: Prepared, folder: Path) -> str:
     """Check the study again from the archive alone; give the identity of its data.
 
     Raises:
@@ -164,8 +164,9 @@ def _proved(study: str, package: Package, prepared: Prepared, folder: Path) -> s
     unpacked = folder / "unpacked"
     unpacked.mkdir()
     unpack(package.path, unpacked, limit=sys.maxsize)
+    given = ["--study", submission.study.name, "--backend", submission.backend]
     checked = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "cluster.job", "describe", "--study", study],
+        [sys.executable, "-m", "cluster.job", "describe", *given],
         cwd=unpacked,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
         capture_output=True,
@@ -204,7 +205,7 @@ def _entrypoint(submission: Submission, job: str, metadata: Mapping[str, str]) -
     for name in submission.variables:
         words += ["--env", name]
     words += ["--", "--backend", submission.backend]
-    words += ["--address", "auto"] if submission.backend == "ray" else []
+    words += ["--address", "auto"] if submission.backend in {"ray", "ray-tune"} else []
     return "exec " + shlex.join([*words, *submission.options])
 
 

@@ -89,7 +89,9 @@ def check(study: Path, *, as_json: bool) -> None:
 @cli.command()
 @_study
 @click.option(
-    "--backend", callback=backend_name, help="inprocess, threads, processes, async or ray."
+    "--backend",
+    callback=backend_name,
+    help="inprocess, threads, processes, async, ray or ray-tune.",
 )
 @click.option("--address", help="Ray cluster: local, auto, host:port or ray://host:port.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at the same time.")

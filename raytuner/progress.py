@@ -36,7 +36,8 @@ class Tracker:
 
     def scored(self, trial: Trial, units: int) -> None:
         """Note questions answered; what they cost is the trial's."""
-        self.answered += units
+        if len(trial.units) > 1:  # else trials say it already
+            self.answered += units
         self._costs[trial.key] = trial.cost.usd
 
     def ended(self, trial: Trial) -> None:

@@ -192,10 +192,10 @@ def _scored(
     try:
         for batch in objective.evaluate(params, units, meter):
             yield progress.take(batch)
-    except BudgetExhaustedError:
+    except (BudgetExhaustedError, KeyboardInterrupt, GeneratorExit):
         raise
-    # A user's code may also call sys.exit or let a cancellation of its own escape.
-    except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001
+    # A user's code may also call sys.exit, let a cancellation of its own escape, or panic in Rust.
+    except BaseException as error:  # noqa: BLE001
         progress.fail(failure_of(error))
 
 
@@ -211,9 +211,9 @@ async def _ascored(
     try:
         async for batch in batches:
             yield progress.take(batch)
-    except BudgetExhaustedError:
+    except (BudgetExhaustedError, KeyboardInterrupt, GeneratorExit):
         raise
-    except (Exception, SystemExit, asyncio.CancelledError) as error:
+    except BaseException as error:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
             raise

@@ -97,20 +97,23 @@ class Crew(Protocol):
         """End a worker that is lost, hangs, or was left in the middle of a job."""
 
 
-def feed(sweep: Sweep, crew: Crew, timeout: float | None = None) -> None:
+def feed(sweep: Sweep, crew: Crew, timeout: float | None = None, first: Job | None = None) -> None:
     """Take jobs and have them done, one at a time, until there are no more.
 
     Args:
         sweep: gives jobs, takes results.
         crew: does them.
         timeout: seconds that one attempt at a job may take; its worker is ended after that.
+        first: a job that was taken already.
     """
     while crew.reserve():
-        job = sweep.take()
+        job, first = first or sweep.take(), None
         if job is None:
             crew.forgo()
             return
         sweep.end(_Errand(sweep, crew, job, timeout).run())
+    if first is not None:
+        sweep.end(Ended(first.key, "stopped", 0.0))
 
 
 class _LateError(Exception):

@@ -82,12 +82,16 @@ def count_fitting(
         if largest + _EPSILON < amount:
             field = _OWN.get(name, f"custom.{name}")
             raise ConfigError(
-                f"resources.{field}: a trial asks for {amount:g}, the largest node of the cluster "
-                f"has {largest:g}",
+                f"resources.{field}: a trial asks for {_spelled(name, amount)}, the largest node "
+                f"of the cluster has {_spelled(name, largest)}",
                 ("resources", *field.split(".", 1)),
             )
-    asked = ", ".join(f"{_OWN.get(name, name)} {amount:g}" for name, amount in wanted.items())
+    asked = ", ".join(f"{_OWN.get(n, n)} {_spelled(n, amount)}" for n, amount in wanted.items())
     raise ConfigError(f"resources: no single node of the cluster has {asked}", ("resources",))
+
+
+def _spelled(name: str, amount: float) -> str:
+    return f"{amount:,.0f} bytes" if name == "memory" else f"{amount:g}"
 
 
 def _wanted(resources: Resources) -> dict[str, float]:

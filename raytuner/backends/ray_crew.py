@@ -259,8 +259,9 @@ class _Actor:
             report: Report = ray.get(self._report, timeout=seconds)
         except ray.exceptions.GetTimeoutError:
             return None
-        except ray.exceptions.RayTaskError:
-            raise
+        except ray.exceptions.RayTaskError as error:  # what no objective should raise
+            reason = str(error).strip().splitlines()[-1][:300]
+            raise LostWorkerError(f"the Ray worker broke off: {reason}") from error
         except ray.exceptions.RayError as error:
             raise lost_worker(error) from error
         if report.ended is not None:

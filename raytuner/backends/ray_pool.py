@@ -42,12 +42,15 @@ class RayBackend:
     stats: RayStats | None = field(default=None, init=False)
 
     def __call__(self, sweep: Sweep) -> None:
-        """Run every job of a sweep.
+        """Run every job of a sweep; without Ray if all it needs is on record.
 
         Raises:
             ConfigError: the cluster, the plugins or the objective cannot be used.
             WorkerStartError: workers die before they are ready.
         """
+        first = sweep.take()
+        if first is None:
+            return
         from raytuner.backends.ray_crew import Crew, note
         from raytuner.backends.ray_exchange import start_exchange, stop_exchange
         from raytuner.backends.ray_session import connected
@@ -61,7 +64,8 @@ class RayBackend:
                 pool = Crew(sweep, plan, options_of(self.setting.resources), size)
                 try:
                     feeder = functools.partial(feed, sweep, pool, self.setting.timeout)
-                    run_feeders(sweep, [feeder] * size)
+                    beginner = functools.partial(feeder, first)
+                    run_feeders(sweep, [beginner, *[feeder] * (size - 1)])
                 finally:
                     pool.close()
                     _sweep_up(session.logs)

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,8 @@ _lock = threading.Lock()
 _users = 0
 """Runs of this process that use the connection which the first of them has made."""
 _made = False
+_folder: Path | None = None
+"""Where a cluster that was started here keeps its sockets and logs."""
 
 
 class Session(NamedTuple):
@@ -53,7 +56,7 @@ class Session(NamedTuple):
 def connected(address: str, folder: Path | None = None) -> Iterator[Session]:
     """Connect for a run; a connection that the process has already is used and left alone.
 
-    A cluster started here listens on loopback only and ends with the run.
+    A cluster started here listens on loopback only and ends with the run, its files too.
 
     Args:
         address: as `ray_address.checked_address` gives it.
@@ -74,7 +77,7 @@ def connected(address: str, folder: Path | None = None) -> Iterator[Session]:
 
 def _enter(address: str) -> tuple[str, bool]:
     """Connect, unless this process is connected; give the cluster's name, whether it is ours."""
-    global _users, _made  # noqa: PLW0603 - Ray's connection is one of the whole process too
+    global _users, _made, _folder  # noqa: PLW0603 - Ray's connection is of the whole process too
     import ray
 
     with _lock:
@@ -84,6 +87,9 @@ def _enter(address: str) -> tuple[str, bool]:
             _start(target)
             private = target.address == "local"
             _made = True
+            if private:
+                node = import_module("ray._private.worker").global_worker.node
+                _folder = Path(node.get_session_dir_path())
         if _made:
             _users += 1
         name = "this process's Ray" if not _made else address
@@ -91,7 +97,7 @@ def _enter(address: str) -> tuple[str, bool]:
 
 
 def _leave() -> None:
-    global _users, _made  # noqa: PLW0603
+    global _users, _made, _folder  # noqa: PLW0603
     import ray
 
     with _lock:
@@ -102,6 +108,9 @@ def _leave() -> None:
             _made = False
             ray.shutdown()
             _forget_token()
+            if _folder is not None:
+                shutil.rmtree(_folder, ignore_errors=True)
+                _folder = None
 
 
 def _start(target: Target) -> None:
@@ -120,7 +129,7 @@ def _start(target: Target) -> None:
         variables["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     if target.address == "local":
         variables |= _own_token()
-    with _environment(variables), _loopback(on=target.loopback), _same_signals():
+    with _environment(variables), loopback(on=target.loopback), _same_signals():
         try:
             ray.init(address=target.address, **options)
             if ray.util.client.ray.is_connected():
@@ -163,7 +172,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _loopback(*, on: bool) -> Iterator[None]:
+def loopback(*, on: bool) -> Iterator[None]:
     """Let Ray know this machine by its loopback address, and so listen there only.
 
     Ray has a switch for it, which it reads when it is first imported.

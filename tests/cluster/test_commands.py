@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cluster import server
+from cluster import commands, server
 from cluster.attend import exit_code
 from cluster.server import JobFacts
 from tests.cluster.conftest import write_study
@@ -107,3 +107,14 @@ def test_the_exit_code_of_a_job_is_its_studys(status, code, ours):
     job = JobFacts("j", status, "", 1.0, 2.0, code, "n", None, None, {})
     assert job.over
     assert exit_code(job) == ours
+
+
+def test_a_listed_job_is_one_line_wherever_there_is_no_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "raytuner-" + "a" * 60 + "-1122-113107-9489ac"
+    metadata = {"study": "a" * 60, "key": "k"}
+    job = JobFacts(name, "SUCCEEDED", "", 1.0, 2.0, 0, "node", "01", None, metadata)
+    commands._print_table([job, job])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[1].split()[0] == name

@@ -10,7 +10,7 @@ import pytest
 from cluster import job
 from raytuner.component import ConfigError
 from raytuner.study import load_study
-from tests.cluster.conftest import write_study
+from tests.cluster.conftest import STUDY, write_study
 
 
 def given(**fields):
@@ -126,10 +126,11 @@ def test_problems_are_one_sentence_and_an_exit_code(tmp_path, capsys, monkeypatc
 
 
 def test_a_study_is_described_by_its_data(tmp_path, capsys, monkeypatch):
-    folder = write_study(tmp_path / "job")
+    only_on_ray = "timeout: 60\nworkers: 2\naddress: 127.0.0.1:1\n"
+    folder = write_study(tmp_path / "job", STUDY + only_on_ray)
     monkeypatch.syspath_prepend(str(folder))
     with pytest.raises(SystemExit) as ended:
-        job.main(["describe", "--study", str(folder / "study.yaml")])
+        job.main(["describe", "--study", str(folder / "study.yaml"), "--backend", "ray"])
     assert ended.value.code == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["units"] == 1

@@ -182,6 +182,24 @@ def test_ctrl_c_ends_a_cluster_in_the_foreground(tmp_path):
     subprocess.run(["rm", "-r", str(folder)], check=True)
 
 
+@pytest.mark.slow
+def test_ctrl_c_while_nodes_start_leaves_none_also_when_detached(tmp_path):
+    folder = Path("/tmp") / f"rt-d{os.getpid()}"
+    starting = subprocess.Popen(
+        [sys.executable, "-m", "raytuner", "cluster", "local", "--nodes", "1", "--detach",
+         "--dir", folder],
+        env=clean(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (folder / "node0").exists():
+        assert starting.poll() is None
+        time.sleep(0.05)
+    starting.send_signal(signal.SIGINT)
+    _, err = starting.communicate(timeout=60)
+    assert (starting.returncode, err) == (0, "the cluster has ended\n")
+    assert not (folder / "cluster.json").exists()
+    subprocess.run(["rm", "-r", str(folder)], check=True)
+
+
 def test_a_folder_whose_path_is_too_long_for_sockets_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="has a path of"):
         LocalCluster(1, folder=tmp_path / ("x" * 50)).start()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from cluster.submit import Submission, _entrypoint
 from tests.cluster.conftest import SECRET, clean, write_study
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,15 @@ def test_a_study_runs_over_there_and_its_results_come_home(site):
     assert log == sent.out
     here = site.raytuner("results", "study.yaml", "--json")
     assert json.loads(here.out)["trials"][0]["x"] == 3
+
+
+@pytest.mark.parametrize(
+    ("backend", "there"), [("ray", True), ("ray-tune", True), ("inprocess", False)]
+)
+def test_what_runs_on_ray_runs_on_the_cluster_it_was_sent_to(backend, there):
+    facts = {"key": "toy-1", "study": "toy"}
+    command = _entrypoint(Submission(Path("study.yaml"), backend), "job", facts)
+    assert command.endswith("--address auto") is there
 
 
 def test_a_second_submission_resumes_also_where_only_this_machine_remembers(site):
@@ -115,6 +125,7 @@ def test_a_secret_that_the_cluster_lacks_is_named_before_anything_runs(site):
     sent = site.raytuner("submit", "study.yaml", *LOCAL, "--env", "PROBE_KEY")
     assert sent.code == 2
     assert "PROBE_KEY is not set on the cluster's head node" in sent.out
+    assert "error" not in sent.err, "that there is nothing to fetch is no news then"
     assert site.evaluations() == []
     loose = site.log.with_name("loose.env")
     loose.write_text("PROBE_KEY=1\n")

@@ -41,7 +41,10 @@ def test_objects_that_cannot_be_recognised_leave_a_named_folder_unused(tmp_path:
         ({"scheduler": {"kind": "asha", "grace": 0}}, r"scheduler\.grace: .* got 0"),
         ({"search_alg": "hyperop"}, "search_alg: no Search of kind .* Did you mean 'hyperopt'"),
         ({"search_alg": object()}, "search_alg: object is no Searcher of Ray Tune"),
-        ({"search_alg": "bohb", "num_samples": 2}, "search 'bohb' learns from trials that are stopped early"),
+        (
+            {"search_alg": "bohb", "num_samples": 2},
+            "search 'bohb' learns from trials that are stopped early",
+        ),
         ({"search_alg": "grid", "num_samples": 2}, "num_samples: a grid search tries every point"),
         ({"num_samples": 0}, "num_samples: .* got 0"),
         ({"questions": ["qs"]}, "questions: 'qs' is not in fixed_param_dict"),

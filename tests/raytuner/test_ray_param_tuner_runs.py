@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray
 from ray import tune
 
 from raytuner import RayTuneParamTuner
@@ -22,6 +21,7 @@ from raytuner.budget import Budget
 from raytuner.component import ConfigError
 from raytuner.param_tuner import ParamTuner, RunResult
 from raytuner.schedulers import Asha
+from tests.raytuner.backends.local_ray import local_ray
 from tests.raytuner.param_probes import GRID, Theirs, product, scores
 
 QUESTIONS = [f"question {number}" for number in range(16)]
@@ -29,12 +29,8 @@ QUESTIONS = [f"question {number}" for number in range(16)]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    ray.init(
-        address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
-        logging_level="ERROR", object_store_memory=200_000_000,
-    )  # fmt: skip
-    yield
-    ray.shutdown()
+    with local_ray():
+        yield
 
 
 class Noted:

@@ -58,6 +58,7 @@ def test_final_failures_are_not_retried(play):
         (RuntimeError("x"), "objective", 1),
         (TimeoutError("x"), "timeout", 3),
         (SystemExit(1), "objective", 1),
+        (BaseException("a panic in Rust"), "objective", 1),
         (asyncio.CancelledError(), "objective", 1),
     ],
 )

@@ -141,3 +141,15 @@ def test_what_does_not_end_in_time_is_left_behind(monkeypatch):
 
 def test_reports_are_plain():
     assert Report() == Report((), None, None, 0.0)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_job_that_was_taken_before_is_done_or_ended(ended):
+    made = study(Questions(), space={"x": [1]})
+    with Session(prepare(made, in_memory=True), None) as session:
+        first = session.sweep.take()
+        if ended:
+            session.sweep.cancel("enough")
+        feed(session.sweep, Thread(session.sweep, Questions()), first=first)
+        statuses = {trial.status for trial in session.results().record.current}
+    assert statuses == ({"stopped"} if ended else {"complete"})

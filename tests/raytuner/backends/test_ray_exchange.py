@@ -5,7 +5,6 @@ import os
 import pickle
 import shutil
 import signal
-import tempfile
 import time
 import uuid
 from collections import Counter
@@ -24,28 +23,14 @@ from raytuner.backends.ray_exchange import (
 from raytuner.objective import Tally
 from tests.pipelines.conftest import write_handbook
 from tests.raytuner.backends.exchange_probes import Stages, Worker, made, plant
+from tests.raytuner.backends.local_ray import local_ray
 from tests.raytuner.probes import ROOT
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    folder = tempfile.mkdtemp(prefix="r_", dir="/tmp")
-    address = os.environ.pop("RAY_ADDRESS", None)
-    ray.init(
-        address="local",
-        num_cpus=3,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=256 * 1024 * 1024,
-        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
-        _temp_dir=folder,
-    )
-    yield
-    ray.shutdown()
-    if address is not None:
-        os.environ["RAY_ADDRESS"] = address
-    shutil.rmtree(folder, ignore_errors=True)
+    with local_ray(3, runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}}):
+        yield
 
 
 @pytest.fixture(scope="module")

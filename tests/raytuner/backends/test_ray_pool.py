@@ -12,11 +12,11 @@ import ray
 
 import raytuner
 from raytuner.backends import Setting, choose
-from raytuner.backends.ray_session import _loopback
 from raytuner.component import ConfigError
 from raytuner.objective import UnitScore
 from raytuner.prepare import prepare
 from raytuner.session import Session
+from tests.raytuner.backends.local_ray import local_ray
 from tests.raytuner.probes import Questions, evaluations, study, table, wait_for
 
 FIELDS = {"backend": "ray", "address": "local", "workers": 2}
@@ -24,13 +24,8 @@ FIELDS = {"backend": "ray", "address": "local", "workers": 2}
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    with _loopback(on=True):
-        ray.init(
-            address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
-            logging_level="ERROR", object_store_memory=200_000_000, _node_ip_address="127.0.0.1",
-        )  # fmt: skip
-    yield
-    ray.shutdown()
+    with local_ray():
+        yield
 
 
 class Odd(Questions):
@@ -97,6 +92,38 @@ def test_lost_and_hanging_workers_cost_their_batch_only(tmp_path, capfd):
     assert {unit for params, unit in again if dict(params)["x"] == 5} == set()
     assert "died" not in capfd.readouterr().err
     assert "died" in (tmp_path / "runs/t/logs/ray.log").read_text()
+
+
+class Panic(BaseException):
+    """What extension modules raise: no `Exception`."""
+
+
+class Panics(Questions):
+    def evaluate(self, params, units, meter):
+        if params["x"] == 1:
+            raise self.error("unreachable code")
+        yield from super().evaluate(params, units, meter)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(Panic, "objective"), (KeyboardInterrupt, "lost_worker")]
+)
+def test_what_no_objective_should_raise_costs_its_trial_only(tmp_path, error, kind):
+    objective = Panics()
+    objective.error = error
+    fields = {**FIELDS, "space": {"x": [1, 2]}, "retry": {"times": 1, "wait": 0}}
+    results = raytuner.run(study(objective, **fields), tmp_path)
+    trials = {trial.params["x"]: trial for trial in results.record.current}
+    assert trials[1].failure.kind == kind
+    assert "unreachable code" in trials[1].failure.message
+    assert trials[2].status == "complete"
+
+
+def test_what_is_on_record_needs_no_ray(tmp_path, expected, capfd):
+    raytuner.run(study(), tmp_path)
+    again = raytuner.run(study(**FIELDS), tmp_path)
+    assert table(again).equals(expected)
+    assert "Ray" not in capfd.readouterr().err
 
 
 def test_a_cancelled_sweep_reaches_a_running_batch(tmp_path):

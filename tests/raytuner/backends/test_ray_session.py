@@ -54,7 +54,7 @@ def test_a_killed_driver_takes_its_cluster_along_and_the_study_resumes(tmp_path,
     wait_for(lambda: len(evaluations(log)) > 20, 120)
     process.kill()
     process.communicate()
-    wait_for(lambda: not living(mark), 30)
+    wait_for(lambda: not living(mark), 100)  # Ray's agents wait a minute for a head that is gone
     known, before = recorded(tmp_path / "runs/t"), len(evaluations(log))
     assert known
     process = start(tmp_path, {"log": str(log)}, **FIELDS)
@@ -100,6 +100,7 @@ class Looks(Questions):
             except psutil.Error:
                 pass
         pathlib.Path(self.log).write_text(json.dumps(hosts))
+        pathlib.Path(f"{self.log}.folder").write_text(ray._private.worker.global_worker.node.get_session_dir_path())
         yield from Questions.evaluate(Questions(), params, units, meter)
 
 before = dict(os.environ)
@@ -127,6 +128,7 @@ def test_a_private_cluster_listens_on_loopback_and_leaves_no_trace(tmp_path, mar
     assert "TOKEN" not in done.stdout
     assert {line.split(":")[0] for line in done.stderr.splitlines()} == {"note"}
     assert not (home / ".ray/auth_token").exists()
+    assert not Path(Path(f"{log}.folder").read_text()).exists()
     wait_for(lambda: not living(mark), 30)
     hosts = json.loads(log.read_text())
     assert "gcs_server" in hosts

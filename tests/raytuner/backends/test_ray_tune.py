@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-import ray
 from ray import tune
 
 import raytuner
@@ -17,6 +16,7 @@ from raytuner.objective import UnitScore
 from raytuner.prepare import prepare
 from raytuner.results import Results
 from raytuner.session import Session
+from tests.raytuner.backends.local_ray import local_ray
 from tests.raytuner.probes import Questions, evaluations, start, study, table, wait_for
 
 FIELDS = {"backend": "ray-tune", "address": "local", "workers": 2}
@@ -25,12 +25,8 @@ SETTING = Setting(backend="ray-tune", address="local", workers=2)
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    ray.init(
-        address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
-        logging_level="ERROR", object_store_memory=200_000_000,
-    )  # fmt: skip
-    yield
-    ray.shutdown()
+    with local_ray():
+        yield
 
 
 class Odd(Questions):
