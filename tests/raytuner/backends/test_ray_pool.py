@@ -106,16 +106,17 @@ class Panics(Questions):
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"), [(Panic, "objective"), (KeyboardInterrupt, "lost_worker")]
+    ("error", "kind", "message"),
+    [(Panic, "objective", "unreachable code"), (KeyboardInterrupt, "lost_worker", "broke off")],
 )
-def test_what_no_objective_should_raise_costs_its_trial_only(tmp_path, error, kind):
+def test_what_no_objective_should_raise_costs_its_trial_only(tmp_path, error, kind, message):
     objective = Panics()
     objective.error = error
     fields = {**FIELDS, "space": {"x": [1, 2]}, "retry": {"times": 1, "wait": 0}}
     results = raytuner.run(study(objective, **fields), tmp_path)
     trials = {trial.params["x"]: trial for trial in results.record.current}
     assert trials[1].failure.kind == kind
-    assert "unreachable code" in trials[1].failure.message
+    assert message in trials[1].failure.message
     assert trials[2].status == "complete"
 
 
