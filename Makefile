@@ -37,6 +37,8 @@ bench: setup
 	$(BIN)/python benchmarks/embed.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/ray_overhead.py
+	$(BIN)/python benchmarks/ray_sharing.py
 
 notebooks: setup
 	@for notebook in notebooks/*.py; do echo $$notebook; $(BIN)/python $$notebook > /dev/null || exit 1; done

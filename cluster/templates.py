@@ -16,6 +16,7 @@ import click
 from cluster.deployment import PYTHONS, dockerfile, kuberay, this_python
 from cluster.machines import AUTH_FILE, Machines, aws, gcp
 from raytuner.component import ConfigError
+from raytuner.flags import deliver
 
 Check = Callable[[click.Context, click.Parameter, str | None], str | None]
 
@@ -201,21 +202,3 @@ def check_range(given: dict[str, Any]) -> None:
         raise ConfigError(
             f"--min-workers: {given['min_workers']} is more than --workers, {given['workers']}"
         )
-
-
-def deliver(text: str, output: Path | None) -> None:
-    """Print a file, or write it where there is none.
-
-    Raises:
-        ConfigError: there is a file already, or it cannot be written.
-    """
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    if output.exists():
-        raise ConfigError(f"{output} exists already; name another file or remove it first")
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror}") from None
-    click.echo(f"wrote {output}")

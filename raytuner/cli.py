@@ -18,7 +18,7 @@ import click
 
 from raytuner import __version__
 from raytuner.component import ConfigError, RaytunerError
-from raytuner.flags import backend_name, table_path
+from raytuner.flags import backend_name, deliver, table_path
 from raytuner.packages import check_packages
 
 if TYPE_CHECKING:
@@ -240,17 +240,7 @@ def export(study: Path, trial: int | None, output: Path | None) -> None:
     """Print the winning configuration as YAML."""
     from raytuner.export import configuration
 
-    text = configuration(_open(study), trial)
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    if output.exists():
-        raise ConfigError(f"{output} exists already; name another file or remove it first")
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror}") from None
-    click.echo(f"wrote {output}")
+    deliver(configuration(_open(study), trial), output)
 
 
 @cli.command()

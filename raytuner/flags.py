@@ -1,4 +1,4 @@
-"""Checks of command-line options, as click callbacks; their messages name the option."""
+"""Checks of command-line options, as click callbacks, and what becomes of `--output`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from raytuner.component import nearest
+from raytuner.component import ConfigError, nearest
 
 
 def backend_name(
@@ -32,3 +32,21 @@ def table_path(
     if path is not None and path.suffix != suffix:
         raise click.BadParameter(f"{str(path)!r} must end in {suffix}")
     return path
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Print a file, or write it where there is none.
+
+    Raises:
+        ConfigError: there is a file already, or it cannot be written.
+    """
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    if output.exists():
+        raise ConfigError(f"{output} exists already; name another file or remove it first")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from None
+    click.echo(f"wrote {output}")
