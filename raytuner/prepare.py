@@ -47,9 +47,7 @@ class Prepared:
     @property
     def extra_baseline(self) -> bool:
         """Whether trial 0 adds a trial to those that the search proposes."""
-        if self.baseline is None:
-            return False
-        return not self.space.contains(self.baseline)
+        return adds_a_trial(self.study, self.space, self.baseline)
 
     @property
     def planned(self) -> int | None:
@@ -61,6 +59,16 @@ class Prepared:
     def maximise(self) -> bool:
         """Whether more of the metric is better."""
         return self.metric is None or self.objective.maximise(self.metric)
+
+
+def adds_a_trial(study: Study, space: Space, baseline: Params | None) -> bool:
+    """Tell whether trial 0 comes on top of the trials that the search proposes."""
+    if baseline is None or not space.contains(baseline):
+        return baseline is not None
+    if not study.search.learns:
+        return False
+    total, size = study.search.total(space), space.total()
+    return total is not None and (size is None or total < size)  # it proposes only what is new
 
 
 def within(study: Study, total: int | None, *, baseline: bool) -> int | None:

@@ -17,7 +17,7 @@ import click
 from raytuner.component import ConfigError
 from raytuner.journal import read
 from raytuner.objective import Objective, Params
-from raytuner.prepare import within
+from raytuner.prepare import adds_a_trial, within
 from raytuner.printable import plain, spell_params
 from raytuner.results import Results
 from raytuner.schedulers import Full
@@ -156,7 +156,7 @@ def _planned(results: Results) -> int | None:
     except ConfigError:  # written with plugins, or by another version
         return None
     baseline = results.baseline
-    extra = baseline is not None and not space.contains(baseline.params)
+    extra = adds_a_trial(study, space, None if baseline is None else baseline.params)
     total = None if total is None else total + extra
     return within(study, total, baseline=baseline is not None)
 

@@ -92,22 +92,33 @@ def _unseen(counts: Mapping[str, int]) -> str:
 
 
 def dead_knobs(results: Results) -> list[str]:
-    """List parameters that changed no score of any question in any comparable pair of trials."""
+    """List parameters that changed no score of any question, whichever value was tried.
+
+    Compared are trials that differ in nothing else, on the questions that both have answered. A
+    parameter with a value that nothing can be compared with is not listed.
+    """
     dead = []
-    complete = [trial for trial in results.record.current if results.score(trial) is not None]
+    scored = [trial for trial in results.record.current if trial.metrics]
     for name in results.parameters:
         groups: dict[str, list[Trial]] = {}
-        for trial in complete:
+        for trial in scored:
             others = {k: v for k, v in trial.params.items() if k != name}
             groups.setdefault(json.dumps(others, sort_keys=True), []).append(trial)
         pairs = [(g[0], t) for g in groups.values() for t in g[1:] if t.key != g[0].key]
-        if pairs and all(_same_scores(a, b) for a, b in pairs):
+        compared = {json.dumps(trial.params.get(name)) for pair in pairs for trial in pair}
+        tried = {json.dumps(trial.params[name]) for trial in scored if name in trial.params}
+        if pairs and tried <= compared and all(_same_scores(a, b) for a, b in pairs):
             dead.append(name)
     return dead
 
 
 def _same_scores(a: Trial, b: Trial) -> bool:
-    return a.metrics == b.metrics and np.array_equal(a.table, b.table, equal_nan=True)
+    """Compare two trials on the questions that both have answered."""
+    if a.metrics != b.metrics:
+        return False
+    common = ~(np.isnan(a.table).all(axis=1) | np.isnan(b.table).all(axis=1))
+    left, right = a.table[common], b.table[common]
+    return bool(common.any()) and np.array_equal(left, right, equal_nan=True)
 
 
 def _pruned(results: Results) -> list[str]:

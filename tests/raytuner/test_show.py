@@ -147,6 +147,16 @@ def test_a_knob_that_changes_nothing_is_named():
     assert "No effect on any score: idle." in lines(found)
 
 
+def test_a_knob_is_not_called_dead_for_one_pair_of_its_values():
+    objective = Scripted({"x": [0.1, 0.2], "y": [0.8, 0.9]})
+    space = {"a": {"choice": ["x", "y"]}, "idle": {"choice": [1, 2, 3]}}
+    # 3 is tried with y only, where nothing compares with it.
+    apart = ("idle < 3 or a == 'y'", "idle == 3 or a == 'x'")
+
+    assert dead_knobs(results_of(objective, space)) == ["idle"]
+    assert dead_knobs(results_of(objective, space, constraints=apart)) == []
+
+
 def test_a_knob_that_changes_one_question_is_alive():
     found = results_of(Scripted({"x": [0.1, 0.2], "y": [0.1, 0.3]}))
 

@@ -109,6 +109,15 @@ def test_widened_grid_reuses_what_stands(tmp_path, expected):
     assert len(other.trials) == 12
 
 
+@pytest.mark.parametrize(("samples", "trials"), [(5, 6), (12, 12)])
+def test_trial_0_comes_on_top_of_what_a_learning_search_proposes(tmp_path, samples, trials):
+    search = {"kind": "hyperopt", "samples": samples}
+    made = study(Questions(base={"y": "b", "x": 3}), search=search)
+    prepared = prepare(made, tmp_path)
+    assert prepared.planned == trials
+    assert len(raytuner.run(made, tmp_path).trials) == trials
+
+
 def test_baseline_is_trial_0_outside_and_inside_the_grid(tmp_path):
     log = tmp_path / "log"
     outside = {"x": 9, "y": "z"}
