@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import math
-import textwrap
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,26 +11,8 @@ import pytest
 import raytuner
 from raytuner.function import UNIT, FunctionObjective
 from raytuner.objective import Tally
+from tests.raytuner.function_probes import call
 from tests.raytuner.probes import study
-
-
-def call(function, params=None, **arguments):
-    objective = FunctionObjective(function, **arguments)
-    batches = list(objective.evaluate(params or {"x": 2}, (UNIT,), Tally()))
-    (score,) = (score for batch in batches for score in batch)
-    return score
-
-
-def make(source, name="f"):
-    """Compile a function from source, as a user would write it in a module of its own."""
-    space = {"__name__": "users_module", "functools": functools}
-    exec(textwrap.dedent(source), space)
-    return space[name]
-
-
-def scope(source, name="f", **arguments):
-    function = make(source, name) if isinstance(source, str) else source
-    return FunctionObjective(function, **arguments).scope()
 
 
 @pytest.mark.parametrize(

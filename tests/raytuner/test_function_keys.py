@@ -6,33 +6,14 @@ import math
 import os
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
 import raytuner
 from raytuner.function import UNIT, FunctionObjective
 from raytuner.objective import Tally
+from tests.raytuner.function_probes import make, scope
 from tests.raytuner.probes import study
-
-
-def call(function, params=None, **arguments):
-    objective = FunctionObjective(function, **arguments)
-    batches = list(objective.evaluate(params or {"x": 2}, (UNIT,), Tally()))
-    (score,) = (score for batch in batches for score in batch)
-    return score
-
-
-def make(source, name="f"):
-    """Compile a function from source, as a user would write it in a module of its own."""
-    space = {"__name__": "users_module", "functools": functools}
-    exec(textwrap.dedent(source), space)
-    return space[name]
-
-
-def scope(source, name="f", **arguments):
-    function = make(source, name) if isinstance(source, str) else source
-    return FunctionObjective(function, **arguments).scope()
 
 
 class Scorer:

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
 
 from raytuner import journal as module
 from raytuner.component import ConfigError
@@ -19,22 +17,6 @@ from raytuner.journal import (
     make_folder,
     read,
 )
-
-CHECK = settings(max_examples=60, deadline=None)
-PLAIN = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=6,
-)
-EVENTS = st.lists(
-    st.dictionaries(st.text(min_size=1).filter(lambda k: k not in {"crc", "schema"}), PLAIN,
-                    min_size=1, max_size=4),
-    min_size=1, max_size=4,
-)  # fmt: skip
 
 
 def test_full_device(tmp_path):
