@@ -16,6 +16,7 @@ from raytuner.component import ConfigError
 from raytuner.objective import UnitScore
 from raytuner.prepare import prepare
 from raytuner.session import Session
+from tests.raytuner.backends.faults import check_cost_of_lost_workers
 from tests.raytuner.backends.local_ray import local_ray
 from tests.raytuner.probes import Questions, evaluations, study, table, wait_for
 
@@ -71,25 +72,8 @@ def test_the_table_of_any_backend_and_reused_workers(tmp_path, expected, capfd):
 
 
 def test_lost_and_hanging_workers_cost_their_batch_only(tmp_path, capfd):
-    """A failure of its kind where the attempts are used up, and every other trial stands."""
-    faults = {1: "leave", 2: "kill_once", 3: "hang", 4: "hang_once"}
-    log, space = tmp_path / "log", {"x": [1, 2, 3, 4, 5]}
-    fields = {"space": space, "retry": {"times": 1, "wait": 0}, "timeout": 1.0}
-    results = raytuner.run(study(Odd(log=log, faults=faults), **FIELDS, **fields), tmp_path)
-    trials = {trial.params["x"]: trial for trial in results.record.current}
-    assert {x: t.failure and t.failure.kind for x, t in trials.items()} == {
-        1: "lost_worker", 2: None, 3: "timeout", 4: None, 5: None,
-    }  # fmt: skip
+    trials = check_cost_of_lost_workers(Odd, FIELDS, tmp_path)
     assert "the Ray worker died (killed" in trials[1].failure.message
-    assert "timeout of 1 seconds" in trials[3].failure.message
-    undisturbed = raytuner.run(study(Odd(), space=space), in_memory=True)
-    means = {trial.key: trial.mean("hit") for trial in undisturbed.record.current}
-    for x in (2, 4, 5):
-        assert trials[x].status == "complete"
-        assert trials[x].mean("hit") == means[trials[x].key]
-    again = [pair for pair in evaluations(log) if evaluations(log).count(pair) > 1]
-    assert {unit for params, unit in again if dict(params)["x"] == 2} == {"q2"}
-    assert {unit for params, unit in again if dict(params)["x"] == 5} == set()
     assert "died" not in capfd.readouterr().err
     assert "died" in (tmp_path / "runs/t/logs/ray.log").read_text()
 
