@@ -16,6 +16,7 @@ from pipelines.pipeline import Pipeline
 from pipelines.roles import Bench, Metric
 from pipelines.types import Question, Response
 from raytuner.component import ConfigError
+from raytuner.gate import Gate
 from raytuner.objective import Cost, Meter
 
 
@@ -99,6 +100,11 @@ class Spending:
     def cancelled(self) -> bool:
         """Whether the sweep wants this work to end early."""
         return self._meter.cancelled
+
+    @property
+    def gate(self) -> Gate | None:
+        """The sweep's gate for paid calls."""
+        return self._meter.gate
 
     def take(self, units: int) -> list[Cost]:
         """Share what was spent since the last call among some units; the shares sum up to it."""

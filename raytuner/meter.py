@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from raytuner.budget import Purse
+from raytuner.gate import Gate
 from raytuner.objective import Cost
 
 
@@ -18,6 +19,7 @@ class WorkMeter:
         purse: the sweep's money; None where there is none to spend.
         cancel: set when the sweep wants its workers to end.
         clock: seconds, monotonic.
+        gate: the sweep's gate for paid calls.
     """
 
     def __init__(
@@ -25,12 +27,14 @@ class WorkMeter:
         purse: Purse | None = None,
         cancel: threading.Event | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        gate: Gate | None = None,
     ) -> None:
         self._purse = purse or Purse(None)
         self._cancel = cancel or threading.Event()
         self._clock = clock
         self._lock = threading.Lock()
         self._open = threading.local()
+        self.gate = gate
         self.counts: dict[str, int] = {}
         self.stages: dict[str, float] = {}
         self.cost = Cost()

@@ -11,12 +11,20 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.component import RaytunerError
+
+if TYPE_CHECKING:
+    from raytuner.gate import Gate
+
+UNIT_USD = "usd_per_question"
+UNIT_TOKENS = "tokens_per_question"
+"""Metrics that objectives report where answering costs money: what a configuration would spend
+on the unit if nothing were cached, judges aside. Lower is better."""
 
 Value = bool | int | float | str | None | tuple["Value", ...]
 """What one parameter may be: a plain scalar, or a tuple of them (a chosen subset)."""
@@ -102,6 +110,10 @@ class Meter(Protocol):
     def cancelled(self) -> bool:
         """Whether the sweep wants this work to end early (between batches)."""
 
+    @property
+    def gate(self) -> Gate | None:
+        """Where calls of rate-limited or paid services ask first; None: there is no sweep."""
+
 
 @dataclass
 class Tally:
@@ -110,6 +122,7 @@ class Tally:
     counts: dict[str, int] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
     cancelled: bool = False
+    gate: Gate | None = None
 
     def reserve(self, usd: float) -> None:
         """Accept every reservation."""
