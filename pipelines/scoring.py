@@ -88,6 +88,11 @@ class Spending:
         self._meter.settle(reserved, cost)
         self._spent = self._spent.plus(cost)
 
+    def spend(self, cost: Cost) -> None:
+        """Note a cost."""
+        self._meter.spend(cost)
+        self._spent = self._spent.plus(cost)
+
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter."""
         self._meter.count(name, amount)

@@ -49,6 +49,11 @@ class WorkMeter:
         with self._lock:
             self.cost = self.cost.plus(cost)
 
+    def spend(self, cost: Cost) -> None:
+        """Note what calls have cost whose money went through the gate."""
+        with self._lock:
+            self.cost = self.cost.plus(cost)
+
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter."""
         with self._lock:

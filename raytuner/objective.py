@@ -100,6 +100,9 @@ class Meter(Protocol):
     def settle(self, reserved: float, cost: Cost) -> None:
         """Replace a reservation by what the call really cost."""
 
+    def spend(self, cost: Cost) -> None:
+        """Note what calls have cost whose money went through the gate."""
+
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a work counter, e.g. `texts embedded` (counted where the work is done)."""
 
@@ -130,6 +133,10 @@ class Tally:
     def settle(self, reserved: float, cost: Cost) -> None:
         """Add the real cost."""
         del reserved
+        self.cost = self.cost.plus(cost)
+
+    def spend(self, cost: Cost) -> None:
+        """Add a cost."""
         self.cost = self.cost.plus(cost)
 
     def count(self, name: str, amount: int = 1) -> None:
