@@ -5,18 +5,22 @@ Knows queries and rankings; documents, chunks and their vectors are the ingestio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pipelines.cache import Cache
 from pipelines.ingestion import Arrays, Ingestion
+from pipelines.llm.batch import Dialogue
+from pipelines.llm.client import client_of
 from pipelines.matching import Sentences, rank_by_sentences
 from pipelines.roles import CorpusEmbedder, Retriever
 from pipelines.types import Ranking, Vectors
 from raytuner.component import digest
+
+_Result = TypeVar("_Result")
 
 
 class CachedLibrary:
@@ -106,6 +110,12 @@ class CachedLibrary:
 
         key = digest("query vectors", *inputs.values())
         return np.asarray(self._arrays("query vectors", key, inputs, build)["vectors"])
+
+    def converse(
+        self, dialogues: Sequence[Dialogue[_Result]], stage: str
+    ) -> Iterator[tuple[int, _Result]]:
+        """Lead dialogues with language models."""
+        return client_of(self._cache.responses).converse(dialogues, self._meter, stage)
 
     # ---- rankings
 

@@ -5,14 +5,21 @@ For trying and testing a retriever, reranker or generator outside of a pipeline.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
+from pipelines.cache.responses import ResponseCache
+from pipelines.llm.batch import Dialogue
+from pipelines.llm.client import client_of
 from pipelines.ranking import best_columns
 from pipelines.roles import Retriever
 from pipelines.types import Ranking, Vectors
+from raytuner.objective import Meter, Tally
+
+_Result = TypeVar("_Result")
 
 
 def _none() -> Vectors:
@@ -29,6 +36,8 @@ class PlainLibrary:
         chunk_vectors: float32 [chunks, dimensions].
         question_vectors: float32 [queries, dimensions].
         embedder: (texts, whether they are queries) to vectors.
+        responses: where answers of language models are kept.
+        meter: where their calls are counted.
     """
 
     texts: Sequence[str]
@@ -36,6 +45,8 @@ class PlainLibrary:
     chunk_vectors: Vectors = field(default_factory=_none)
     question_vectors: Vectors = field(default_factory=_none)
     embedder: Callable[[Sequence[str], bool], Vectors] | None = None
+    responses: ResponseCache = field(default_factory=lambda: ResponseCache(None))
+    meter: Meter = field(default_factory=Tally)
 
     def dense(self, depth: int) -> Ranking:
         """Rank by inner product."""
@@ -63,3 +74,9 @@ class PlainLibrary:
         if self.embedder is None:
             raise TypeError("this library has no embedder")
         return self.embedder(texts, query)
+
+    def converse(
+        self, dialogues: Sequence[Dialogue[_Result]], stage: str
+    ) -> Iterator[tuple[int, _Result]]:
+        """Lead dialogues with language models; answers are kept in `responses`."""
+        return client_of(self.responses).converse(dialogues, self.meter, stage)

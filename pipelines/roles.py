@@ -8,16 +8,21 @@ must not pay for Chroma.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from pydantic import Field
 
-from pipelines.types import Corpus, IntArray, Question, Ranking, Response, Vectors
+from pipelines.types import Answer, Corpus, IntArray, Question, Ranking, Response, Vectors
 from raytuner.component import Component
-from raytuner.objective import Meter
+from raytuner.objective import Failure, Meter
+
+if TYPE_CHECKING:
+    from pipelines.llm.batch import Converse, Dialogue
+
+_Result = TypeVar("_Result")
 
 
 class Edited(NamedTuple):
@@ -160,6 +165,11 @@ class Library(Protocol):
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """Embed other texts (sentences of hits) with the pipeline's embedder, cached."""
 
+    def converse(
+        self, dialogues: Sequence[Dialogue[_Result]], stage: str
+    ) -> Iterator[tuple[int, _Result]]:
+        """Lead dialogues with language models; see `pipelines.llm.client.Client.converse`."""
+
 
 class Retriever(Component):
     """Ranks chunks for queries.
@@ -206,6 +216,9 @@ class Reranker(Component):
 class Generator(Component):
     """Answers questions from the texts that were retrieved."""
 
+    paid: ClassVar[bool] = False
+    """Asks a language model, so that answers come one by one and cost something."""
+
     def needs_vectors(self) -> bool:
         """Whether answering asks the library for vectors."""
         return True
@@ -215,6 +228,12 @@ class Generator(Component):
         self, library: Library, questions: Sequence[str], contexts: Sequence[Sequence[str]]
     ) -> list[str]:
         """Give one answer per question; contexts[i] are the texts of its hits, best first."""
+
+    def stream(
+        self, library: Library, questions: Sequence[str], contexts: Sequence[Sequence[str]]
+    ) -> Iterator[tuple[int, Answer]]:
+        """Give answers with the number of their question, as soon as they are there."""
+        yield from enumerate(map(Answer, self.answers(library, questions, contexts)))
 
 
 @dataclass(frozen=True)
@@ -227,11 +246,20 @@ class Bench:
             tokens of that document start. The number of tokens in [a, b) is the number of
             starts in [a, b).
         embed: gives vectors of any texts (answers), by any embedder.
+        converse: leads dialogues with language models (judges); None: there are none.
     """
 
     corpus: Corpus
     token_starts: Callable[[str, int], IntArray]
     embed: Embed
+    converse: Converse | None = None
+
+
+class Judgement(NamedTuple):
+    """A score and what is worth keeping beside it, as plain JSON values."""
+
+    score: float
+    notes: dict[str, Any]
 
 
 class Metric(Component):
@@ -242,6 +270,8 @@ class Metric(Component):
     needs_chunks: ClassVar[bool] = False
     """Looks at every chunk that overlaps the evidence, retrieved or not, instead of the hits."""
     lower_is_better: ClassVar[bool] = False
+    paid: ClassVar[bool] = False
+    """Asks a language model."""
 
     def applies(self, question: Question) -> bool:
         """Tell whether the metric is defined for this question (it has evidence, an answer)."""
@@ -259,6 +289,9 @@ class Metric(Component):
 
     def scores(
         self, questions: Sequence[Question], responses: Sequence[Response], bench: Bench
-    ) -> list[float]:
-        """Score a batch; override where a batch is cheaper than its parts."""
+    ) -> Sequence[float | Judgement | Failure]:
+        """Score a batch; override where a batch is cheaper than its parts.
+
+        A failure is the missing score of a question whose judge could not be had.
+        """
         return [self.score(q, r, bench) for q, r in zip(questions, responses, strict=True)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.component import digest
+from raytuner.objective import Cost, Failure
 
 IntArray = NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -147,8 +148,31 @@ class Hit(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a generator said.
+
+    Attributes:
+        text: the answer; may be empty.
+        label: what is wrong with it (`truncated`, `empty`, `filtered`, `invalid`), or None.
+        usage: what it costs at list price, whether paid now or found in the cache.
+        failure: why there is no answer at all, or None.
+        notes: anything worth keeping beside the scores, as plain JSON values.
+    """
+
+    text: str
+    label: str | None = None
+    usage: Cost = field(default_factory=Cost)
+    failure: Failure | None = None
+    notes: dict[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
 class Response:
-    """What the pipeline gave for one question: hits best first, and an answer if it makes any."""
+    """What the pipeline gave for one question: hits best first, and an answer if it makes any.
+
+    `label` says what is wrong with the answer, or is None.
+    """
 
     hits: tuple[Hit, ...]
     answer: str | None = None
+    label: str | None = None

@@ -136,3 +136,24 @@ def run_in_background(work: Coroutine[Any, Any, _Result]) -> _Result:
     except BaseException:
         future.cancel()
         raise
+
+
+PAID = "paid/"
+
+
+def paid_counter(stage: str, model: str, what: str) -> str:
+    """Name the work counter of paid calls: by what they were for, who was asked, and what counts.
+
+    Amounts are whole: calls, retries, reused, failures, tokens in, tokens out, and money in
+    nanodollars, spent and saved.
+    """
+    return f"{PAID}{stage}/{model}/{what}"
+
+
+def read_counter(name: str) -> tuple[str, str, str] | None:
+    """Read what `paid_counter` has written; None for any other counter."""
+    if not name.startswith(PAID):
+        return None
+    stage, _, rest = name.removeprefix(PAID).partition("/")
+    model, _, what = rest.rpartition("/")
+    return stage, model, what

@@ -27,6 +27,7 @@ from pipelines.cache.location import (
 )
 from pipelines.cache.memory import Arrays, Artifact, Memory, Texts
 from pipelines.cache.prune import Usage, prune_root, usage_of
+from pipelines.cache.responses import ResponseCache
 from pipelines.cache.vectors import VectorCache
 from raytuner.component import ConfigError
 from raytuner.objective import Exchange, Meter
@@ -41,14 +42,13 @@ class Cache:
 
     Args:
         root: the cache directory, made when first needed; None keeps everything in memory.
-        memory_bytes: how much this process keeps beside what is mapped from disk. Without a
-            root, what leaves memory has to be built again.
+        memory_bytes: kept by this process beside what is mapped; more has to be built again.
 
     Attributes:
         root: the absolute directory, or None.
         exchange: where processes without this directory pass artifacts on, or None. Asked for
             what is neither in memory nor on disk; what it gives is kept like what is built.
-        vectors: the per-text vectors below the same root.
+        vectors, responses: per-text vectors and models' answers below the same root.
 
     Raises:
         ConfigError: if `root` is a file.
@@ -60,6 +60,7 @@ class Cache:
         self._memory = Memory(memory_bytes)
         self._flight = Flight(locks_folder(self.root) if self.root else None)
         self.vectors = VectorCache(self.root, flight=self._flight)
+        self.responses = ResponseCache(self.root, flight=self._flight)
         self._verified: set[str] = set()
         self._touched: dict[str, float] = {}
         self._warned = False

@@ -63,6 +63,11 @@ def vectors_folder(root: Path) -> Path:
     return root / "vectors"
 
 
+def responses_file(root: Path) -> Path:
+    """Give the database of language models' answers."""
+    return vectors_folder(root) / "responses.sqlite"
+
+
 def place_folder(root: Path, name: str) -> Path:
     """Give a folder for a part that keeps files of its own, such as a vector store.
 

@@ -21,8 +21,9 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from pipelines.embedders.batching import distinct, in_threads
-from pipelines.embedders.remote import SECRET, scrubbed, unit_vectors
+from pipelines.embedders.remote import unit_vectors
 from pipelines.roles import Embedded, Embedder
+from pipelines.scrub import SECRET, scrubbed
 from raytuner.component import ConfigError, RaytunerError, digest
 from raytuner.objective import Cost, Meter, ObjectiveFailure
 

@@ -16,8 +16,9 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from pipelines.embedders.batching import distinct, encodable, in_threads
-from pipelines.embedders.remote import scrubbed, unit_vectors
+from pipelines.embedders.remote import unit_vectors
 from pipelines.roles import Embedded, Embedder
+from pipelines.scrub import scrubbed
 from pipelines.tokenizers import tokenizer
 from pipelines.types import IntArray, Vectors
 from raytuner.component import ConfigError, digest

@@ -1,9 +1,7 @@
-"""Check and normalise vectors that come from code or servers of others; scrub their messages."""
+"""Check and normalise vectors that come from code or servers of others."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +9,6 @@ import numpy as np
 
 from pipelines.types import Vectors
 from raytuner.objective import ObjectiveFailure
-
-LONGEST_MESSAGE = 300
-SECRET = re.compile(r"\b(sk|pk|hf|ghp|xox[abp])[-_][A-Za-z0-9_*-]{12,}")
-"""What the keys of well-known services look like."""
 
 
 def unit_vectors(
@@ -48,19 +42,3 @@ def unit_vectors(
     if expected and not lengths.any():
         raise ObjectiveFailure("provider", f"{source} gave nothing but zeros")
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0), np.float32)
-
-
-def scrubbed(message: object, key_name: str | None = None) -> str:
-    """Shorten a message of others and strike out every secret of the environment it quotes.
-
-    Args:
-        message: anything; its text is used.
-        key_name: an environment variable that holds a secret, whatever it is called.
-    """
-    text = " ".join(str(message).split())
-    for name, value in os.environ.items():
-        secret = name == key_name or any(p in name.upper() for p in ("KEY", "SECRET", "TOKEN"))
-        if secret and len(value) >= 8:
-            text = text.replace(value, "***")
-    text = SECRET.sub("***", text)
-    return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + " ..."

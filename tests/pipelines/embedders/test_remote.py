@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pipelines.embedders.remote import scrubbed, unit_vectors
+from pipelines.embedders.remote import unit_vectors
+from pipelines.scrub import scrubbed
 from raytuner.objective import ObjectiveFailure
 
 

@@ -1,0 +1,1 @@
+"""Language models: who is asked, how calls are made, paid and kept."""

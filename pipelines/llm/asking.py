@@ -1,0 +1,271 @@
+"""Asks for one request: what is on the shelf is free, the rest is asked for and put there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.cache.responses import ResponseCache
+from pipelines.llm.attempts import Outcome, Policy, persist
+from pipelines.llm.labels import read_sample
+from pipelines.llm.models import Fallback, LanguageModel, Sample
+from pipelines.llm.types import ChatRequest, Completion, Reply
+from raytuner.component import digest
+from raytuner.gate import Demand, Gate, Report
+from raytuner.objective import Cost, Failure, ObjectiveFailure
+
+_PER_MESSAGE = 16
+"""Tokens that a chat template may put around a message, at most."""
+NANO = 1e9
+"""Counters are whole numbers: dollars are counted in billionths."""
+
+Counts = dict[str, dict[str, int]]
+"""What happened, by model and by what: calls, tokens, ..."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A reply and what it took."""
+
+    reply: Reply
+    counts: Counts = field(default_factory=dict)
+
+
+class Shelf:
+    """Writes answers to the cache, those of many calls at a time. Belongs to one loop."""
+
+    def __init__(self, cache: ResponseCache) -> None:
+        self._cache = cache
+        self._rows: dict[str, bytes] = {}
+        self._done: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def lookup(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Find answers that are there; reads the disk."""
+        return self._cache.lookup(keys)
+
+    async def put(self, rows: Mapping[str, bytes]) -> None:
+        """Return once the rows are on disk."""
+        self._rows.update(rows)
+        if self._done is None:
+            self._done = asyncio.get_running_loop().create_future()
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._write())
+        await asyncio.shield(self._done)
+
+    async def _write(self) -> None:
+        while self._done is not None:
+            rows, done = self._rows, self._done
+            self._rows, self._done = {}, None
+            try:
+                await asyncio.to_thread(self._cache.add, rows)
+            finally:
+                done.set_result(None)
+
+
+def request_keys(model: LanguageModel, request: ChatRequest) -> list[str]:
+    """Give the key of every sample: it covers whatever can change the answer."""
+    sampling = request.sampling
+    asked = [list(map(list, request.messages)), sampling.sent(), sampling.seed]
+    shape = [request.schema, request.logprobs]
+    base = digest("chat", model.fingerprint(), *asked, *shape)
+    return [digest(base, number) for number in range(request.samples)]
+
+
+def every_key(model: LanguageModel, request: ChatRequest) -> list[str]:
+    """Give the keys of all models that may be asked."""
+    return [key for member in model.members() for key in request_keys(member, request)]
+
+
+def worst_case(model: LanguageModel, request: ChatRequest, count: int) -> tuple[float, int]:
+    """Bound dollars and tokens of one call for `count` samples.
+
+    A byte-level vocabulary never makes more tokens of a text than it has bytes.
+    """
+    texts = [message.content for message in request.messages]
+    if request.schema is not None:
+        texts.append(json.dumps(request.schema))
+    tokens_in = sum(len(text.encode("utf-8", "surrogatepass")) + _PER_MESSAGE for text in texts)
+    tokens_out = request.sampling.max_tokens * count
+    price = model.rates()
+    return price.worst(tokens_in, tokens_out) if price else 0.0, tokens_in + tokens_out
+
+
+async def ask(
+    model: LanguageModel,
+    request: ChatRequest,
+    gate: Gate,
+    shelf: Shelf,
+    known: Mapping[str, bytes],
+) -> Asked:
+    """Get the samples of a request, from the first acceptable model.
+
+    Args:
+        model: who is asked; of a fallback its members in turn.
+        request: what.
+        gate: gives leave.
+        shelf: takes what comes.
+        known: answers that are there, by key.
+
+    Raises:
+        BudgetExhaustedError: no money, or the sweep is ending.
+        ConfigError: the endpoint refuses key or model.
+    """
+    counts: Counts = {}
+    paid = Cost()
+    members = model.members()
+    reply = Reply()
+    for member in members:
+        reply = await _ask_one(member, request, gate, shelf, known, counts)
+        paid = paid.plus(reply.paid)
+        if member is members[-1] or not _rejected(model, reply):
+            break
+        _add(counts, member, "passed on", 1)
+    return Asked(Reply(reply.samples, reply.failure, paid), counts)
+
+
+def _rejected(model: LanguageModel, reply: Reply) -> bool:
+    """Tell whether a fallback is to ask its next model."""
+    if reply.failure is not None or not isinstance(model, Fallback):
+        return reply.failure is not None
+    if any(sample.label in model.reject for sample in reply.samples):
+        return True
+    pattern = model.reject_pattern
+    return pattern is not None and any(re.search(pattern, s.text) for s in reply.samples)
+
+
+async def _ask_one(
+    model: LanguageModel,
+    request: ChatRequest,
+    gate: Gate,
+    shelf: Shelf,
+    known: Mapping[str, bytes],
+    counts: Counts,
+) -> Reply:
+    keys = request_keys(model, request)
+    have: dict[int, Completion] = {}
+    for number, key in enumerate(keys):
+        if (row := known.get(key)) is not None and (read := _row(row)) is not None:
+            have[number] = _completion(model, request, *read, cached=True)
+    paid = Cost()
+    while missing := [number for number in range(request.samples) if number not in have]:
+        first, count = missing[0], _run_length(missing)
+        outcome = await _call(model, request, gate, keys, first, count)
+        paid = paid.plus(outcome.paid)
+        _count_calls(counts, model, outcome)
+        if outcome.failure is not None:
+            return Reply((), _named(outcome.failure, model), paid)
+        rows = outcome.value if outcome.value is not None else _answer(outcome.answer)
+        if not rows:
+            return Reply((), Failure("provider", f"{model.name} gave no answer", True), paid)
+        await shelf.put({keys[first + place]: row for place, row in enumerate(rows[:count])})
+        for place, row in enumerate(rows[:count]):
+            sample, seconds = _row(row) or (Sample(""), 0.0)
+            reused = outcome.value is None
+            have[first + place] = _completion(model, request, sample, seconds, cached=reused)
+    completions = tuple(have[number] for number in range(request.samples))
+    for completion in completions:
+        _count_sample(counts, model, completion)
+    return Reply(completions, None, paid)
+
+
+async def _call(
+    model: LanguageModel, request: ChatRequest, gate: Gate, keys: Sequence[str], first: int,
+    count: int,
+) -> Outcome[list[bytes]]:  # fmt: skip
+    """Ask for a run of samples that nobody has."""
+    loop = asyncio.get_running_loop()
+
+    async def attempt() -> tuple[list[bytes], Report]:
+        began = loop.time()
+        got = await model.attempt(request, first, count)
+        seconds = loop.time() - began
+        rows = [_spelled(sample, seconds) for sample in got.samples[:count]]
+        if not rows:
+            raise ObjectiveFailure("provider", f"{model.name} gave no answer", retryable=True)
+        return rows, got.report._replace(answer=b"\n".join(rows))
+
+    usd, tokens = worst_case(model, request, count)
+    demand = Demand(model.lane(), model.limits(), usd, tokens, keys[first])
+    policy = Policy(model.timeout, model.deadline, model.retries)
+    return await persist(gate, demand, attempt, model.translate, policy)
+
+
+def _run_length(missing: Sequence[int]) -> int:
+    """Count how many missing samples follow each other at the beginning."""
+    return next((n for n, number in enumerate(missing) if number != missing[0] + n), len(missing))
+
+
+def _named(failure: Failure, model: LanguageModel) -> Failure:
+    return Failure(failure.kind, f"{model.name}: {failure.message}", failure.retryable)
+
+
+# ---- rows on the shelf: a line of JSON per sample
+
+
+def _spelled(sample: Sample, seconds: float) -> bytes:
+    return json.dumps([*sample, round(seconds, 4)], separators=(",", ":")).encode()
+
+
+def _row(raw: bytes) -> tuple[Sample, float] | None:
+    """Read a row; None if it is none, so that it is asked for again."""
+    try:
+        *fields, seconds = json.loads(raw)
+        return Sample(*fields), float(seconds)
+    except (ValueError, TypeError):
+        return None
+
+
+def _answer(answer: bytes | None) -> list[bytes]:
+    return (answer or b"").split(b"\n") if answer else []
+
+
+def _completion(
+    model: LanguageModel, request: ChatRequest, sample: Sample, seconds: float, *, cached: bool
+) -> Completion:
+    label, data = read_sample(sample, request.schema)
+    price = model.rates()
+    usd = price.cost(sample.tokens_in, sample.tokens_out) if price else 0.0
+    usage = Cost(usd, sample.tokens_in, sample.tokens_out, 1)
+    return Completion(sample.text, label, usage, seconds, sample.logprob, data, cached)
+
+
+# ---- accounts
+
+
+def _add(counts: Counts, model: LanguageModel, what: str, amount: int) -> None:
+    if amount:
+        own = counts.setdefault(model.name, {})
+        own[what] = own.get(what, 0) + amount
+
+
+def _count_calls(counts: Counts, model: LanguageModel, outcome: Outcome[Any]) -> None:
+    _add(counts, model, "calls", outcome.calls)
+    _add(counts, model, "retries", max(0, outcome.calls - 1))
+    _add(counts, model, "failures", outcome.failure is not None)
+    _add(counts, model, "tokens in", outcome.paid.tokens_in)
+    _add(counts, model, "tokens out", outcome.paid.tokens_out)
+    _add(counts, model, "nanodollars", round(outcome.paid.usd * NANO))
+
+
+def _count_sample(counts: Counts, model: LanguageModel, sample: Completion) -> None:
+    if sample.label is not None:
+        _add(counts, model, sample.label, 1)
+    if sample.cached:
+        _add(counts, model, "reused", 1)
+        _add(counts, model, "nanodollars saved", round(sample.usage.usd * NANO))
+
+
+def merged(all_counts: Iterable[Counts]) -> Counts:
+    """Add up counts."""
+    total: Counts = {}
+    for counts in all_counts:
+        for model, own in counts.items():
+            into = total.setdefault(model, {})
+            for what, amount in own.items():
+                into[what] = into.get(what, 0) + amount
+    return total

@@ -1,0 +1,172 @@
+"""Dialogues under way on the background loop, as the thread of a trial sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import queue
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from pipelines.llm.asking import Asked, Counts, Shelf, ask, every_key, merged
+from pipelines.llm.models import LanguageModel
+from pipelines.llm.types import ChatRequest, Reply
+from raytuner.gate import Demand, Gate, Permit, Report, background
+from raytuner.objective import Cost
+
+_Result = TypeVar("_Result")
+
+
+class Ask(NamedTuple):
+    """Who is asked what."""
+
+    model: LanguageModel
+    request: ChatRequest
+
+
+Dialogue = Generator[Sequence[Ask], list[Reply], _Result]
+"""Yields asks, is sent their replies, returns its result."""
+
+
+class Converse(Protocol):
+    """Leads dialogues: a client, bound to what its calls are accounted to."""
+
+    def __call__(
+        self, dialogues: Sequence[Dialogue[_Result]], stage: str
+    ) -> Iterator[tuple[int, _Result]]:
+        """Give what each dialogue returns, with its number, when it ends."""
+
+
+@dataclass
+class Done(Generic[_Result]):
+    """A dialogue that has ended: with a result, or with an error; and what it took."""
+
+    number: int
+    result: Any = None
+    error: BaseException | None = None
+    counts: Counts = field(default_factory=dict)
+    paid: Cost = field(default_factory=Cost)
+
+
+class Batch(Generic[_Result]):
+    """Dialogues led together.
+
+    Args:
+        dialogues: each has been asked for its first asks.
+        first: those.
+        gate: gives leave.
+        shelf: keeps what comes.
+        known: answers to first asks that are there already, by key.
+    """
+
+    def __init__(
+        self,
+        dialogues: Sequence[Dialogue[_Result]],
+        first: Sequence[Sequence[Ask]],
+        gate: Gate,
+        shelf: Shelf,
+        known: Mapping[str, bytes],
+    ) -> None:
+        self._dialogues = dialogues
+        self._first = first
+        self._gate = _Watch(gate)
+        self._shelf = shelf
+        self._known = known
+        self._done: queue.SimpleQueue[Done[_Result]] = queue.SimpleQueue()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop = background()
+        self._all: concurrent.futures.Future[None] = asyncio.run_coroutine_threadsafe(
+            self._run(), self._loop
+        )
+
+    def next(self) -> Done[_Result]:
+        """Wait for the next dialogue that ends."""
+        return self._done.get()
+
+    def stop(self) -> None:
+        """Begin no more calls."""
+        self._loop.call_soon_threadsafe(self._gate.stop, self._tasks)
+
+    def close(self) -> None:
+        """Wait for the calls under way: they are paid for, and their answers will be kept."""
+        if not self._all.done():
+            self.stop()
+            self._all.result()
+
+    async def _run(self) -> None:
+        tasks = [asyncio.create_task(self._lead(i)) for i in range(len(self._dialogues))]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _lead(self, number: int) -> None:
+        """Lead one dialogue to its end."""
+        done: Done[_Result] = Done(number)
+        dialogue, asks, known = self._dialogues[number], self._first[number], self._known
+        try:
+            while True:
+                replies = await self._ask_all(asks, known, done)
+                try:
+                    asks = dialogue.send(replies)
+                except StopIteration as end:
+                    done.result = end.value
+                    break
+                keys = [key for one in asks for key in every_key(*one)]
+                known = await asyncio.to_thread(self._shelf.lookup, keys)
+        except BaseException as error:  # noqa: BLE001 - raised again in the trial's thread
+            done.error = error
+        self._done.put(done)
+
+    async def _ask_all(
+        self, asks: Sequence[Ask], known: Mapping[str, bytes], done: Done[_Result]
+    ) -> list[Reply]:
+        """Ask everything at once; note what it took, also of those beside one that breaks."""
+        tasks = [asyncio.create_task(ask(*one, self._gate, self._shelf, known)) for one in asks]
+        self._tasks.update(tasks)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.difference_update(tasks)
+        good = [one for one in ended if isinstance(one, Asked)]
+        done.counts = merged([done.counts, *(one.counts for one in good)])
+        for one in good:
+            done.paid = done.paid.plus(one.reply.paid)
+        for outcome in ended:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [one.reply for one in good]
+
+
+class _Watch:
+    """A gate that knows which tasks hold something paid for: a call, or an answer not yet kept."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._busy: dict[asyncio.Task[Any], int] = {}
+        self._stopped = False
+
+    async def admit(self, demand: Demand) -> Permit:
+        """Ask for leave; whoever comes after `stop` is cancelled."""
+        task: asyncio.Task[Any] | None = asyncio.current_task()
+        if task is not None:
+            self._busy.pop(task, None)
+        if self._stopped:
+            raise asyncio.CancelledError
+        permit = await self._gate.admit(demand)
+        if task is not None:
+            self._busy[task] = permit.ticket
+            task.add_done_callback(self._forget)
+        return permit
+
+    def settle(self, permit: Permit, report: Report) -> None:
+        """Give a permit back; a task with an answer stays busy until it is kept."""
+        if report.answer is None:
+            self._busy = {task: own for task, own in self._busy.items() if own != permit.ticket}
+        self._gate.settle(permit, report)
+
+    def stop(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Cancel every task but those that are busy."""
+        self._stopped = True
+        for task in tasks:
+            if task not in self._busy:
+                task.cancel()
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._busy.pop(task, None)

@@ -1,0 +1,104 @@
+"""The client: asks language models, keeps every answer, pays for none of them twice.
+
+Callers are trial threads; calls run on the process's background loop, all at once, paced by the
+gate. An answer that arrived is on disk before anybody sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+from raytuner.turnstile import standalone_gate
+
+from pipelines.cache.responses import ResponseCache
+from pipelines.llm.asking import Counts, Shelf, every_key
+from pipelines.llm.batch import Ask, Batch, Dialogue
+from pipelines.llm.types import Reply
+from raytuner.component import ConfigError, RaytunerError
+from raytuner.gate import paid_counter
+from raytuner.objective import Meter
+
+_Result = TypeVar("_Result")
+
+
+class Client:
+    """Asks models for one cache; shared by all threads of a process.
+
+    Args:
+        cache: where answers are kept.
+    """
+
+    def __init__(self, cache: ResponseCache) -> None:
+        self._cache = cache
+        self._shelf = Shelf(cache)
+
+    def complete(self, asks: Sequence[Ask], meter: Meter, stage: str) -> list[Reply]:
+        """Ask all at once; give the replies in order.
+
+        Args:
+            asks: any number of requests; equal ones are asked once.
+            meter: counts calls, tokens and dollars, and has the gate.
+            stage: what the calls are for, in accounts: `answer`, `judge`, ...
+
+        Raises:
+            BudgetExhaustedError: the money is used, or the sweep is ending; answers that came
+                are kept.
+            ConfigError: an endpoint refuses key or model, or there is no key.
+        """
+        replies = dict(self.converse([_single(one) for one in asks], meter, stage))
+        return [replies[number] for number in range(len(asks))]
+
+    def converse(
+        self, dialogues: Sequence[Dialogue[_Result]], meter: Meter, stage: str
+    ) -> Iterator[tuple[int, _Result]]:
+        """Lead all dialogues at once; give what each returns, with its number, when it ends.
+
+        A dialogue is a generator: it yields what to ask next, several asks at a time if they do
+        not depend on each other, is sent the replies in their order, and returns its result.
+        Dialogues run on the background loop and must not block.
+
+        What has come is given before anything is raised, as `complete` does. Closing the iterator
+        early lets calls under way end, and begins no more.
+        """
+        first = [next(dialogue) for dialogue in dialogues]
+        asks = [one for each in first for one in each]
+        for model in {one.model: None for one in asks}:
+            for member in model.members():
+                member.check()
+        known = self._cache.lookup([key for one in asks for key in every_key(*one)])
+        batch = Batch(dialogues, first, meter.gate or standalone_gate(), self._shelf, known)
+        error: BaseException | None = None
+        try:
+            for _ in dialogues:
+                done = batch.next()
+                _account(meter, stage, done.counts)
+                meter.spend(done.paid)
+                if done.error is None:
+                    yield done.number, done.result
+                elif error is None or isinstance(done.error, ConfigError):
+                    error = done.error
+                if isinstance(done.error, RaytunerError):
+                    batch.stop()  # the others would only hear the same
+        finally:
+            batch.close()
+        if error is not None:
+            raise error
+
+
+@lru_cache(maxsize=16)
+def client_of(cache: ResponseCache) -> Client:
+    """Give the one client of a cache in this process."""
+    return Client(cache)
+
+
+def _single(ask: Ask) -> Generator[Sequence[Ask], list[Reply], Reply]:
+    (reply,) = yield [ask]
+    return reply
+
+
+def _account(meter: Meter, stage: str, counts: Counts) -> None:
+    for model, own in counts.items():
+        for what, amount in own.items():
+            meter.count(paid_counter(stage, model, what), amount)

@@ -1,0 +1,47 @@
+"""Tells what is wrong with an answer, and reads JSON that must fit a schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pipelines.llm.models import Sample
+from pipelines.llm.types import Label
+
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+
+
+def read_sample(sample: Sample, schema: Mapping[str, Any] | None) -> tuple[Label | None, Any]:
+    """Give the label of an answer, and its parsed JSON where a schema asks for any.
+
+    A refusal counts before a cut, a cut before emptiness, and that before JSON that does not fit.
+    """
+    if sample.refused:
+        return "filtered", None
+    if sample.finish == "length":
+        return "truncated", None
+    if not sample.text.strip():
+        return "empty", None
+    if schema is None:
+        return None, None
+    return _parsed(sample.text, schema)
+
+
+def _parsed(text: str, schema: Mapping[str, Any]) -> tuple[Label | None, Any]:
+    fenced = _FENCED.fullmatch(text)
+    try:
+        data = json.loads(fenced[1] if fenced else text)
+    except (ValueError, RecursionError):
+        return "invalid", None
+    fits = _validator(json.dumps(schema, sort_keys=True)).is_valid(data)
+    return (None, data) if fits else ("invalid", None)
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(schema))

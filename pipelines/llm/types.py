@@ -1,0 +1,132 @@
+"""What passes between those who ask a language model and the client: requests and replies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from raytuner.objective import Cost, Failure
+
+Label = Literal["truncated", "empty", "filtered", "invalid"]
+"""Why an answer is not what was asked for: cut at `max_tokens`, without text, refused by a
+content filter, or no JSON of the schema. An answer with a label is a result, not a failure."""
+LABELS: tuple[Label, ...] = get_args(Label)
+
+
+class Message(NamedTuple):
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Sampling(BaseModel):
+    """How the next token is chosen, and how many there may be; the names are OpenAI's.
+
+    What is None is not sent: the endpoint's own default holds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    max_tokens: int = Field(
+        default=512, ge=1, description="most tokens in an answer; what a call reserves money for"
+    )
+    temperature: float | None = Field(default=None, ge=0, le=2, description="randomness")
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, description="nucleus sampling; not beside temperature"
+    )
+    stop: str | tuple[str, ...] | None = Field(default=None, description="texts that end an answer")
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    seed: int | None = Field(
+        default=None, description="seed of the first sample; sample i is asked with seed + i"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.temperature is not None and self.top_p is not None:
+            raise ValueError(
+                f"temperature ({self.temperature:g}) and top_p ({self.top_p:g}) are both given; "
+                "vary one of them and leave the other out"
+            )
+        return self
+
+    def sent(self) -> dict[str, Any]:
+        """Give what is sent, the seed aside."""
+        given = self.model_dump(exclude_none=True, exclude={"seed"})
+        if isinstance(self.stop, tuple):
+            given["stop"] = list(self.stop)
+        return given
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """What is asked of a model.
+
+    Attributes:
+        messages: the conversation so far.
+        sampling: how to answer.
+        samples: independent answers wanted.
+        schema: JSON Schema that every answer must fit, or None for free text.
+        logprobs: whether the mean log probability of the answer's tokens is wanted.
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    samples: int = 1
+    schema: Mapping[str, Any] | None = None
+    logprobs: bool = False
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer.
+
+    Attributes:
+        text: what the model said; may be empty.
+        label: what is wrong with it, or None.
+        usage: tokens, and dollars at list price: what it costs where nothing is cached.
+        seconds: how long the call took that brought it.
+        logprob: mean log probability of its tokens, if asked for and given.
+        data: the parsed JSON where a schema was given and the answer fits it.
+        cached: whether it was there already.
+    """
+
+    text: str
+    label: Label | None = None
+    usage: Cost = field(default_factory=Cost)
+    seconds: float = 0.0
+    logprob: float | None = None
+    data: Any = None
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a request: its samples in order, or a failure.
+
+    Attributes:
+        samples: as many as were asked for; empty after a failure.
+        failure: why there is no answer.
+        paid: what was really spent on it, failed attempts included.
+    """
+
+    samples: tuple[Completion, ...] = ()
+    failure: Failure | None = None
+    paid: Cost = field(default_factory=Cost)
+
+    @property
+    def first(self) -> Completion:
+        """The first sample."""
+        return self.samples[0]
+
+    @property
+    def usage(self) -> Cost:
+        """What all samples cost at list price."""
+        total = Cost()
+        for sample in self.samples:
+            total = total.plus(sample.usage)
+        return total

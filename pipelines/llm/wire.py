@@ -1,0 +1,182 @@
+"""One call of OpenAI's chat protocol: the request as it is sent, the answer as it is read.
+
+The client of the openai package takes almost any JSON for a completion, so what it gives is
+looked at here before anybody relies on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipelines.llm.endpoint import Endpoint, failure_of, report_of, throttled
+from pipelines.llm.types import ChatRequest
+from pipelines.tokenizers import tokenizer
+from raytuner.component import ConfigError
+from raytuner.gate import Report
+from raytuner.objective import Cost, ObjectiveFailure
+
+if TYPE_CHECKING:
+    from pipelines.llm.models import Attempt, OpenAIModel, Sample
+
+_TOOK_NOTHING = (400, 401, 403, 404, 409, 422, 429)
+"""Statuses of refusals that no endpoint charges for."""
+
+
+class BadBodyError(ValueError):
+    """The endpoint said 200, and something that is no completion."""
+
+
+def body_of(model: OpenAIModel, request: ChatRequest, first: int, count: int) -> dict[str, Any]:
+    """Spell the request for samples `first` to `first + count - 1`."""
+    sampling = request.sampling.sent()
+    body: dict[str, Any] = {
+        "model": model.model,
+        "messages": [message._asdict() for message in request.messages],
+        model.length_field: sampling.pop("max_tokens"),
+        **sampling,
+    }
+    if count > 1:
+        body["n"] = count
+    if request.sampling.seed is not None:
+        body["seed"] = request.sampling.seed + first
+    if request.schema is not None:
+        shape = {"name": "answer", "schema": dict(request.schema), "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": shape}
+    if request.logprobs:
+        body["logprobs"] = True
+    if model.extra:
+        body["extra_body"] = dict(model.extra)
+    return body
+
+
+async def chat(model: OpenAIModel, request: ChatRequest, first: int, count: int) -> Attempt:
+    """Make one call."""
+    from pipelines.llm.models import Attempt
+
+    body = body_of(model, request, first, count)
+    client = model.endpoint().client()
+    raw = await client.chat.completions.with_raw_response.create(**body)
+    completion = raw.parse()
+    usage = _used(completion)
+    choices = _choices(completion, count)
+    samples = samples_of(choices, usage or _estimated(choices, request))
+    price = model.rates()
+    usd = price.cost(usage[0], usage[1], usage[2]) if price and usage else 0.0
+    cost = Cost(usd, usage[0], usage[1], 1) if usage else None
+    return Attempt(samples, report_of(raw.headers, Report(cost=cost)))
+
+
+def _choices(completion: Any, count: int) -> list[Any]:
+    """Give the choices, at most `count`; one that is empty where there are none.
+
+    Raises:
+        BadBodyError: this is no completion.
+    """
+    choices = getattr(completion, "choices", None)
+    if not isinstance(choices, list):
+        raise BadBodyError(f"no list of choices: {str(completion)[:200]}")
+    return choices[:count] or [None]
+
+
+def samples_of(choices: Sequence[Any], used: tuple[int, int, int]) -> tuple[Sample, ...]:
+    """Read choices; tokens that belong to all of them are shared out.
+
+    Args:
+        choices: as the client read them; None is an answer without anything.
+        used: tokens in, out and cached, of all of them.
+
+    Raises:
+        BadBodyError: one of them is no choice.
+    """
+    from pipelines.llm.models import Sample
+
+    tokens = zip(*(_shares(amount, len(choices)) for amount in used), strict=True)
+    samples = []
+    for choice, (inside, out, cached) in zip(choices, tokens, strict=True):
+        text, finish, logprob, refused = _read(choice)
+        samples.append(Sample(text, finish, inside, out, cached, logprob, refused))
+    return tuple(samples)
+
+
+def _read(choice: Any) -> tuple[str, str, float | None, bool]:
+    """Read text, finish reason, mean log probability and refusal of a choice."""
+    if choice is None:
+        return "", "", None, False
+    message = getattr(choice, "message", None)
+    if message is None:
+        raise BadBodyError("a choice without a message")
+    content, refusal = getattr(message, "content", None), getattr(message, "refusal", None)
+    if content is not None and not isinstance(content, str):
+        raise BadBodyError(f"a message whose content is no text: {str(content)[:100]}")
+    finish = getattr(choice, "finish_reason", None)
+    finish = finish if isinstance(finish, str) else ""
+    refused = finish == "content_filter" or isinstance(refusal, str)
+    return content or (refusal if isinstance(refusal, str) else ""), finish, _mean(choice), refused
+
+
+def _mean(choice: Any) -> float | None:
+    tokens = getattr(getattr(choice, "logprobs", None), "content", None) or []
+    found = [token.logprob for token in tokens if isinstance(token.logprob, float | int)]
+    return sum(found) / len(found) if found else None
+
+
+def _used(completion: Any) -> tuple[int, int, int] | None:
+    """Read tokens in, out and cached; None where the endpoint does not say."""
+    usage = getattr(completion, "usage", None)
+    tokens = [getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
+    if not all(isinstance(amount, int) and amount >= 0 for amount in tokens):
+        return None
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached = getattr(details, "cached_tokens", None)
+    return tokens[0], tokens[1], cached if isinstance(cached, int) and cached >= 0 else 0  # type: ignore[return-value]
+
+
+def _estimated(choices: Sequence[Any], request: ChatRequest) -> tuple[int, int, int]:
+    """Count tokens ourselves, as GPT-4 would, where the endpoint does not say."""
+    counter = tokenizer("cl100k")
+    said = [_read(choice)[0] for choice in choices]
+    asked = sum(counter.count(message.content) for message in request.messages)
+    return asked, sum(map(counter.count, said)), 0
+
+
+def _shares(amount: int, parts: int) -> list[int]:
+    each, rest = divmod(amount, parts)
+    return [each + (number < rest) for number in range(parts)]
+
+
+def translated(error: Exception, endpoint: Endpoint) -> tuple[Exception, Report]:
+    """Say what an attempt's error means, and what it may have cost.
+
+    A call that was refused is not charged; of one that broke off nobody knows.
+    """
+    if isinstance(error, ConfigError | ObjectiveFailure):  # no key
+        return error, Report(cost=Cost())
+    failure = failure_of(error, endpoint.url, endpoint.key_name)
+    report = throttled(error)
+    if report is not None:
+        return failure, report
+    refused = getattr(error, "status_code", None) in _TOOK_NOTHING
+    return failure, Report(cost=Cost(calls=1) if refused else None)
+
+
+async def probe(endpoint: Endpoint, model: str) -> None:
+    """Ask for a model's description: free, and tells a wrong key or an unknown model.
+
+    Raises:
+        ConfigError: the endpoint refuses the key, or says that it does not know the model.
+    """
+    import openai
+
+    client = endpoint.client()
+    try:
+        await client.models.retrieve(model, timeout=min(10.0, endpoint.timeout))
+    except openai.AuthenticationError as error:
+        raise failure_of(error, endpoint.url, endpoint.key_name) from None
+    except openai.NotFoundError as error:
+        if error.code == "model_not_found":
+            raise ConfigError(f"model {model!r} is not known to {endpoint.url}") from None
+    except openai.OpenAIError:  # many servers have no such address; the first call will tell
+        return
+    except (ValueError, OSError):
+        return
