@@ -237,6 +237,24 @@ class Objective(ABC):
         del params, units
         return Cost()
 
+    def estimate_range(self, params: Params, units: Sequence[str]) -> tuple[Cost, Cost]:
+        """Predict the least and the most that `evaluate` will cost, nothing being cached."""
+        cost = self.estimate(params, units)
+        return cost, cost
+
+    def preflight(self, points: Sequence[Params], *, remote: bool) -> None:
+        """Reach out, without spending, to the services that `points` need.
+
+        Called before a run, in the driver.
+
+        Args:
+            points: parameters that the study may try.
+            remote: whether trials run elsewhere, where keys may be that are not here.
+
+        Raises:
+            ConfigError: a key is missing or refused, a model unknown.
+        """
+
     def metrics(self) -> tuple[str, ...] | None:
         """Name the metrics that `evaluate` reports, or None if only running it can tell."""
         return None
