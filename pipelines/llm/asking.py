@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pipelines.cache.responses import ResponseCache
+from pipelines.llm.accounts import Counts, add, count_calls, count_sample, merged
 from pipelines.llm.attempts import Outcome, Policy, persist
 from pipelines.llm.labels import read_sample
 from pipelines.llm.models import Fallback, LanguageModel, Sample
@@ -20,11 +20,6 @@ from raytuner.objective import Cost, Failure, ObjectiveFailure
 
 _PER_MESSAGE = 16
 """Tokens that a chat template may put around a message, at most."""
-NANO = 1e9
-"""Counters are whole numbers: dollars are counted in billionths."""
-
-Counts = dict[str, dict[str, int]]
-"""What happened, by model and by what: calls, tokens, ..."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +31,33 @@ class Asked:
 
 
 class Shelf:
-    """Writes answers to the cache, those of many calls at a time. Belongs to one loop."""
+    """Writes answers to the cache, those of many calls at a time. Belongs to one loop.
+
+    In the driver it also serves the gate: what workers elsewhere have got is kept here too.
+    """
 
     def __init__(self, cache: ResponseCache) -> None:
         self._cache = cache
         self._rows: dict[str, bytes] = {}
         self._done: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._keeping: set[asyncio.Task[None]] = set()
 
     def lookup(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Find answers that are there; reads the disk."""
         return self._cache.lookup(keys)
+
+    def recall(self, key: str) -> bytes | None:
+        """Give the answer of a call in the gate's spelling, or None."""
+        row = self.lookup([key]).get(key)
+        return None if row is None else key.encode() + b" " + row
+
+    def keep(self, key: str, answer: bytes) -> None:
+        """Keep an answer that passed the gate; returns at once."""
+        del key
+        task = asyncio.get_running_loop().create_task(self.put(rows_of(answer)))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
 
     async def put(self, rows: Mapping[str, bytes]) -> None:
         """Return once the rows are on disk."""
@@ -63,7 +74,9 @@ class Shelf:
             self._rows, self._done = {}, None
             try:
                 await asyncio.to_thread(self._cache.add, rows)
-            finally:
+            except Exception as error:  # noqa: BLE001 - raised where these rows are waited for
+                done.set_exception(error)
+            else:
                 done.set_result(None)
 
 
@@ -124,7 +137,7 @@ async def ask(
         paid = paid.plus(reply.paid)
         if member is members[-1] or not _rejected(model, reply):
             break
-        _add(counts, member, "passed on", 1)
+        add(counts, member.name, "passed on", 1)
     return Asked(Reply(reply.samples, reply.failure, paid), counts)
 
 
@@ -156,10 +169,12 @@ async def _ask_one(
         first, count = missing[0], _run_length(missing)
         outcome = await _call(model, request, gate, keys, first, count)
         paid = paid.plus(outcome.paid)
-        _count_calls(counts, model, outcome)
+        count_calls(counts, model.name, outcome)
         if outcome.failure is not None:
             return Reply((), _named(outcome.failure, model), paid)
-        rows = outcome.value if outcome.value is not None else _answer(outcome.answer)
+        rows = outcome.value
+        if rows is None:
+            rows = list(rows_of(outcome.answer).values())
         if not rows:
             return Reply((), Failure("provider", f"{model.name} gave no answer", True), paid)
         await shelf.put({keys[first + place]: row for place, row in enumerate(rows[:count])})
@@ -169,7 +184,7 @@ async def _ask_one(
             have[first + place] = _completion(model, request, sample, seconds, cached=reused)
     completions = tuple(have[number] for number in range(request.samples))
     for completion in completions:
-        _count_sample(counts, model, completion)
+        count_sample(counts, model.name, completion)
     return Reply(completions, None, paid)
 
 
@@ -187,7 +202,9 @@ async def _call(
         rows = [_spelled(sample, seconds) for sample in got.samples[:count]]
         if not rows:
             raise ObjectiveFailure("provider", f"{model.name} gave no answer", retryable=True)
-        return rows, got.report._replace(answer=b"\n".join(rows))
+        named = zip(keys[first:], rows, strict=False)
+        answer = b"\n".join(key.encode() + b" " + row for key, row in named)
+        return rows, got.report._replace(answer=answer)
 
     usd, tokens = worst_case(model, request, count)
     demand = Demand(model.lane(), model.limits(), usd, tokens, keys[first])
@@ -220,8 +237,10 @@ def _row(raw: bytes) -> tuple[Sample, float] | None:
         return None
 
 
-def _answer(answer: bytes | None) -> list[bytes]:
-    return (answer or b"").split(b"\n") if answer else []
+def rows_of(answer: bytes | None) -> dict[str, bytes]:
+    """Read what passes through the gate: a row per sample, behind its key."""
+    lines = (line.partition(b" ") for line in (answer or b"").split(b"\n"))
+    return {key.decode(): row for key, _, row in lines if row}
 
 
 def _completion(
@@ -234,38 +253,4 @@ def _completion(
     return Completion(sample.text, label, usage, seconds, sample.logprob, data, cached)
 
 
-# ---- accounts
-
-
-def _add(counts: Counts, model: LanguageModel, what: str, amount: int) -> None:
-    if amount:
-        own = counts.setdefault(model.name, {})
-        own[what] = own.get(what, 0) + amount
-
-
-def _count_calls(counts: Counts, model: LanguageModel, outcome: Outcome[Any]) -> None:
-    _add(counts, model, "calls", outcome.calls)
-    _add(counts, model, "retries", max(0, outcome.calls - 1))
-    _add(counts, model, "failures", outcome.failure is not None)
-    _add(counts, model, "tokens in", outcome.paid.tokens_in)
-    _add(counts, model, "tokens out", outcome.paid.tokens_out)
-    _add(counts, model, "nanodollars", round(outcome.paid.usd * NANO))
-
-
-def _count_sample(counts: Counts, model: LanguageModel, sample: Completion) -> None:
-    if sample.label is not None:
-        _add(counts, model, sample.label, 1)
-    if sample.cached:
-        _add(counts, model, "reused", 1)
-        _add(counts, model, "nanodollars saved", round(sample.usage.usd * NANO))
-
-
-def merged(all_counts: Iterable[Counts]) -> Counts:
-    """Add up counts."""
-    total: Counts = {}
-    for counts in all_counts:
-        for model, own in counts.items():
-            into = total.setdefault(model, {})
-            for what, amount in own.items():
-                into[what] = into.get(what, 0) + amount
-    return total
+__all__ = ["Asked", "Counts", "Shelf", "ask", "every_key", "merged", "request_keys", "worst_case"]

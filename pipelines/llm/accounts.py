@@ -1,0 +1,66 @@
+"""What calls of models took: counted by model, in whole numbers, told to the meter by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pipelines.llm.attempts import Outcome
+from pipelines.llm.types import Completion
+from raytuner.gate import paid_counter
+from raytuner.objective import Meter
+
+NANO = 1e9
+"""Counters are whole numbers: dollars are counted in billionths."""
+
+Counts = dict[str, dict[str, int]]
+"""What happened, by model and by what: calls, tokens, ..."""
+
+
+def add(counts: Counts, model: str, what: str, amount: int) -> None:
+    """Add to a count; nothing adds no entry."""
+    if amount:
+        own = counts.setdefault(model, {})
+        own[what] = own.get(what, 0) + amount
+
+
+def count_calls(counts: Counts, model: str, outcome: Outcome[Any]) -> None:
+    """Count what a call and its retries took."""
+    add(counts, model, "calls", outcome.calls)
+    add(counts, model, "retries", max(0, outcome.calls - 1))
+    add(counts, model, "failures", outcome.failure is not None)
+    add(counts, model, "tokens in", outcome.paid.tokens_in)
+    add(counts, model, "tokens out", outcome.paid.tokens_out)
+    add(counts, model, "nanodollars", round(outcome.paid.usd * NANO))
+
+
+def count_sample(counts: Counts, model: str, sample: Completion) -> None:
+    """Count what is wrong with an answer, and what it saved if it was there already."""
+    if sample.label is not None:
+        add(counts, model, sample.label, 1)
+    if sample.cached:
+        add(counts, model, "reused", 1)
+        add(counts, model, "nanodollars saved", round(sample.usage.usd * NANO))
+
+
+def merged(all_counts: Iterable[Counts]) -> Counts:
+    """Add up counts."""
+    total: Counts = {}
+    for counts in all_counts:
+        for model, own in counts.items():
+            for what, amount in own.items():
+                add(total, model, what, amount)
+    return total
+
+
+def told(counts: Counts, meter: Meter, stage: str) -> None:
+    """Tell a meter what was counted.
+
+    Args:
+        counts: by model.
+        meter: of the trial.
+        stage: what the calls were for.
+    """
+    for model, own in counts.items():
+        for what, amount in own.items():
+            meter.count(paid_counter(stage, model, what), amount)
