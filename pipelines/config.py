@@ -8,16 +8,21 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines import (  # imported for their kinds, which register by existing
+    chat,  # noqa: F401
     chunkers,
     embedders,
     generators,  # noqa: F401
+    llm_rerank,  # noqa: F401
     preprocess,  # noqa: F401
     rerankers,  # noqa: F401
     retrievers,
     stores,
 )
+from pipelines.llm.models import LanguageModel
+from pipelines.llm.naming import models_in
 from pipelines.matching import Matcher, Sentences, WholeChunk
 from pipelines.overrides import blamed, changed, first_name, tree
+from pipelines.queries import QueryTransform
 from pipelines.roles import Chunker, Embedder, Generator, Preprocessor, Reranker, Retriever, Store
 from raytuner.component import Component, ConfigError, nearest
 from raytuner.objective import Params, Value
@@ -35,6 +40,9 @@ class RagConfig(BaseModel):
     )
     embedder: Embedder = Field(default_factory=embedders.MiniLM, description="texts to vectors")
     store: Store = Field(default_factory=stores.Exact, description="finds nearest vectors")
+    query: QueryTransform | None = Field(
+        default=None, description="asks a language model what to search for"
+    )
     retriever: Retriever = Field(default_factory=retrievers.Dense, description="ranks chunks")
     reranker: Reranker | None = Field(default=None, description="reorders the best hits")
     generator: Generator | None = Field(default=None, description="writes an answer")
@@ -107,6 +115,8 @@ class RagConfig(BaseModel):
                 return NOTHING
         if isinstance(node, tuple | list):
             return tuple(item.kind if isinstance(item, Component) else item for item in node)
+        if isinstance(node, LanguageModel):
+            return node.name
         if isinstance(node, Component):
             return node.kind
         return NOTHING if isinstance(node, Mapping) else node
@@ -115,6 +125,20 @@ class RagConfig(BaseModel):
         """Whether any stage compares vectors; if none does, embedder, match and store are idle."""
         stages = (self.retriever, self.reranker, self.generator)
         return any(stage is not None and stage.needs_vectors() for stage in stages)
+
+    @property
+    def searches_paid(self) -> bool:
+        """Whether finding hits asks a language model."""
+        return self.query is not None or (self.reranker is not None and self.reranker.paid)
+
+    @property
+    def paid(self) -> bool:
+        """Whether any stage asks a language model."""
+        return self.searches_paid or (self.generator is not None and self.generator.paid)
+
+    def models(self) -> tuple[LanguageModel, ...]:
+        """List the language models that its stages ask, each once; they must be resolved."""
+        return tuple(dict.fromkeys(models_in(self)))
 
     def searched_store(self) -> Store | None:
         """Give the store; None where it is idle, because sentences are compared exactly."""
@@ -127,6 +151,8 @@ class RagConfig(BaseModel):
         server from the environment, the release of a package).
         """
         named = {name: getattr(self, name) for name in type(self).model_fields}
+        if self.query is None:  # keys of pipelines from before there was such a stage stay
+            del named["query"]
         if not self.needs_vectors():
             return {**named, "embedder": None, "match": None, "store": None}
         store = self.searched_store()

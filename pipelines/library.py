@@ -39,6 +39,10 @@ class CachedLibrary:
         self._cache = cache
         self._meter = ingestion.meter
 
+    def over(self, queries: Sequence[str]) -> CachedLibrary:
+        """Give the same library for other queries."""
+        return CachedLibrary(self.ingestion, queries, cache=self._cache)
+
     # ---- keys: each covers the keys of what it is made from
 
     @cached_property
@@ -111,11 +115,11 @@ class CachedLibrary:
         key = digest("query vectors", *inputs.values())
         return np.asarray(self._arrays("query vectors", key, inputs, build)["vectors"])
 
-    def converse(
+    def gather(
         self, dialogues: Sequence[Dialogue[_Result]], stage: str
-    ) -> Iterator[tuple[int, _Result]]:
-        """Lead dialogues with language models."""
-        return client_of(self._cache.responses).converse(dialogues, self._meter, stage)
+    ) -> Iterator[list[tuple[int, _Result]]]:
+        """Lead dialogues with language models; see `pipelines.llm.client.Client.gather`."""
+        return client_of(self._cache.responses).gather(dialogues, self._meter, stage)
 
     # ---- rankings
 

@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError
-
 from pipelines.config import RagConfig
 from pipelines.dataset import pack_dataset, unpack_dataset
+from pipelines.evaluating import Evaluation
 from pipelines.ingestion import Ingestion
-from pipelines.pipeline import Pipeline
+from pipelines.llm.models import unpriced
+from pipelines.llm.naming import with_models
+from pipelines.overrides import blamed
 from pipelines.roles import CorpusEmbedder, Embedder
-from pipelines.scoring import Spending, parse_metrics, score_table
+from pipelines.scoring import parse_metrics
+from pipelines.spec import Outputs, RagSpec
 from pipelines.types import Question
 from pipelines.workspace import Sources, Workspace
-from raytuner.component import ConfigError, digest, nearest
-from raytuner.objective import Arrays, Exchange, Meter, Objective, Params, Tally, UnitScore
-
-BATCH = 512
-"""Questions per batch: what a crash can cost at most."""
-
-DEFAULT_METRICS = ("recall@1000tok", "recall", "precision", "iou", "ndcg@10")
-
-
-_SHAPES: Mapping[str, tuple[Any, str]] = {
-    "golden": (str | Mapping, "the file or folder of questions"),
-    "metrics": (list | tuple, "a list such as [recall, ndcg@10]"),
-    "pipeline": (Mapping, "stages such as `chunker: sentence`"),
-}
-
-
-class RagSpec(Sources):
-    """The `objective:` section of a RAG study."""
-
-    metrics: tuple[str | dict[str, Any], ...] = Field(
-        default=DEFAULT_METRICS,
-        min_length=1,
-        description="what is measured; the first is optimised unless `metric` says otherwise",
-    )
-    pipeline: dict[str, Any] = Field(
-        default_factory=dict,
-        description="the configuration as it stands: trial 0, and what is not tuned",
-    )
+from raytuner.component import ConfigError, digest
+from raytuner.objective import (
+    UNIT_TOKENS,
+    UNIT_USD,
+    Arrays,
+    Exchange,
+    Meter,
+    Objective,
+    Params,
+    Tally,
+    UnitScore,
+)
 
 
 class RagObjective(Objective):
@@ -70,30 +55,14 @@ class RagObjective(Objective):
         self._load = uuid.uuid4().hex  # another objective reads the files anew
         self._given: Workspace | None = None
         self.config = RagConfig.parse(spec.pipeline, ("pipeline",))
-        self._measures = parse_metrics(spec.metrics)
+        self._measures = parse_metrics(spec.metrics, spec.models)
         self._answers = next((m.name for m in self._measures if m.needs_answer), None)
         self._check_answers()
 
     @classmethod
     def build(cls, args: Mapping[str, Any], *, root: Path, seed: int) -> Self:
         """Make one from a study's `objective:` section."""
-        for name in args:
-            if name not in RagSpec.model_fields:
-                known = list(RagSpec.model_fields)
-                raise ConfigError(
-                    f"{name}: a rag objective has no such field; it has: {', '.join(known)}."
-                    f"{nearest(name, known)}",
-                    (name,),
-                )
-        given = {"golden": None, **args}
-        for name, (kind, wanted) in _SHAPES.items():
-            if name in given and not isinstance(given[name], kind):
-                raise ConfigError(f"{name}: give {wanted}, got {given[name]!r}", (name,))
-        try:
-            spec = RagSpec.model_validate(args)
-        except ValidationError as error:
-            raise ConfigError.of(error) from error
-        return cls(spec, root.resolve(), seed)
+        return cls(RagSpec.parse(args), root.resolve(), seed)
 
     @staticmethod
     def schema() -> dict[str, Any]:
@@ -141,7 +110,10 @@ class RagObjective(Objective):
         """Identify documents, golden set, metrics (in any order) and question order."""
         space = self.workspace
         measures = sorted(self._measures, key=lambda metric: metric.name)
-        return digest("rag", space.corpus.key, space.golden.key, measures, self.seed)
+        data = (space.corpus.key, space.golden.key)
+        if self._answers is None or self.spec.outputs == Outputs():
+            return digest("rag", *data, measures, self.seed)
+        return digest("rag", *data, measures, self.seed, self.spec.outputs.model_dump())
 
     def key(self, params: Params) -> str:
         """Identify what the trial computes: equal pipelines have equal keys, however spelt."""
@@ -155,21 +127,29 @@ class RagObjective(Objective):
         """
         config = self.config.override(params)
         if self._answers is None:
-            return config.model_copy(update={"generator": None})
-        if config.generator is None:
+            config = config.model_copy(update={"generator": None})
+        elif config.generator is None:
             raise ConfigError(
                 f"generator.kind: {self._answers} compares answers, so the pipeline cannot do "
                 "without a generator: leave null out, or drop the metric",
                 ("generator.kind",),
             )
-        return config
+        try:
+            return with_models(config, self.spec.models)
+        except ConfigError as error:
+            raise blamed(error, params) from None
 
     def metrics(self) -> tuple[str, ...]:
         """Name the metrics."""
-        return tuple(metric.name for metric in self._measures)
+        names = [metric.name for metric in self._measures]
+        if self.spec.models or self.config.paid:
+            names += [UNIT_USD, UNIT_TOKENS]
+        return tuple(names)
 
     def maximise(self, metric: str) -> bool:
         """Tell whether more of a metric is better."""
+        if metric in {UNIT_USD, UNIT_TOKENS}:
+            return False
         return not any(m.lower_is_better for m in self._measures if m.name == metric)
 
     def defaults(self, names: Sequence[str]) -> Params:
@@ -239,23 +219,10 @@ class RagObjective(Objective):
         self, params: Params, units: Sequence[str], meter: Meter
     ) -> Iterator[Sequence[UnitScore]]:
         """Score questions in batches; ingestion and retrieval are done once for all of them."""
-        space = self.workspace
-        spending = Spending(meter)
-        pipeline = Pipeline(space.library(self._needed(params), spending))
-        bench = space.bench(spending)
-        began = time.perf_counter()
-        _tell_cut(pipeline, meter)
-        for start in range(0, len(units), BATCH):
-            batch = units[start : start + BATCH]
-            rows = [space.positions[unit] for unit in batch]
-            responses = pipeline.respond(rows)
-            with meter.stage("score"):
-                questions = [space.golden.questions[row] for row in rows]
-                table = score_table(self._measures, questions, responses, pipeline, bench)
-            seconds = (time.perf_counter() - began) / len(batch)
-            rows_of = zip(batch, table, spending.take(len(batch)), strict=True)
-            yield [UnitScore(unit, scores, cost, seconds) for unit, scores, cost in rows_of]
-            began = time.perf_counter()
+        config = self._needed(params)
+        priced = not unpriced(config.models())
+        steps = (self.workspace, config, self._measures, self.spec.outputs, priced, meter)
+        yield from Evaluation(*steps).run(units)
 
     def _applicable(self, question: Question) -> bool:
         return any(metric.applies(question) for metric in self._measures)
@@ -264,18 +231,9 @@ class RagObjective(Objective):
         if self._answers is not None and self.config.generator is None:
             raise ConfigError(
                 f"metrics: {self._answers} compares answers, but the pipeline has no generator; "
-                "add `generator: extractive` to `pipeline`, or drop the metric",
+                "add `generator: extractive` (or chat) to `pipeline`, or drop the metric",
                 ("metrics",),
             )
-
-
-def _tell_cut(pipeline: Pipeline, meter: Meter) -> None:
-    """Count texts beyond the model's limit: what it never saw is said, not hidden."""
-    with meter.stage("vectors"):
-        texts, tokens = pipeline.library.ingestion.unseen_tokens()
-    if texts:
-        meter.count("texts cut at the model's limit", texts)
-        meter.count("tokens never seen by the model", tokens)
 
 
 @lru_cache(maxsize=4)

@@ -74,6 +74,8 @@ def changed(
                 (name,),
             )
         return _steps(current, change)
+    if isinstance(change, str) and str in get_args(model.model_fields[field].annotation):
+        return change  # a name, e.g. of a language model
     if change is None or isinstance(change, str):
         change = {"kind": change}
     return apply(role, current, change, path) if isinstance(change, Mapping) else change

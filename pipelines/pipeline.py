@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from pipelines.library import CachedLibrary
-from pipelines.types import Hit, Ranking, Response, Span
+from pipelines.searching import Found, search
+from pipelines.types import Answer, Hit, Response, Span
+from raytuner.objective import Cost, Failure, ObjectiveFailure
 
 SHALLOWEST = 64
 """Rankings are at least this deep, so that every usual `top_k` is a prefix of one artifact."""
@@ -23,6 +26,24 @@ def depth_for(wanted: int) -> int:
     return max(SHALLOWEST, 1 << (wanted - 1).bit_length())
 
 
+class Answered(NamedTuple):
+    """What became of one query.
+
+    Attributes:
+        number: its place among those that were asked about.
+        response: hits and answer; without hits or answer after a failure.
+        usage: what the language models that it asked cost at list price.
+        failure: why there is no response, or None.
+        answer: what the generator said, if there is one.
+    """
+
+    number: int
+    response: Response
+    usage: Cost = Cost()
+    failure: Failure | None = None
+    answer: Answer | None = None
+
+
 class Pipeline:
     """A configured pipeline over the queries of its library."""
 
@@ -31,17 +52,17 @@ class Pipeline:
         self.config = library.config
 
     @cached_property
-    def ranking(self) -> Ranking:
+    def found(self) -> Found:
         """The ranked chunks of every query after reranking, before the final cut."""
         retriever, reranker = self.config.retriever, self.config.reranker
         wanted = retriever.top_k if reranker is None else reranker.candidates
-        return self.library.reranked(depth_for(wanted))
+        return search(self.library, depth_for(wanted))
 
     def hits(self, query: int) -> tuple[Hit, ...]:
         """Cut one query's ranking to what is handed on."""
-        retriever = self.config.retriever
-        ids = self.ranking.ids[query, : retriever.top_k]
-        scores = self.ranking.scores[query, : retriever.top_k]
+        retriever, ranking = self.config.retriever, self.found.ranking
+        ids = ranking.ids[query, : retriever.top_k]
+        scores = ranking.scores[query, : retriever.top_k]
         keep = ids >= 0
         if retriever.min_score is not None:
             keep &= scores >= retriever.min_score
@@ -49,15 +70,48 @@ class Pipeline:
         return tuple(self._hit(chunk, score) for chunk, score in found)
 
     def respond(self, queries: Sequence[int]) -> list[Response]:
-        """Retrieve for these queries (row numbers), and answer them if there is a generator."""
-        hits = [self.hits(query) for query in queries]
+        """Retrieve for these queries (row numbers), and answer them if there is a generator.
+
+        Raises:
+            ObjectiveFailure: a language model could not be asked about one of them.
+        """
+        answered = [one for part in self.stream(queries) for one in part]
+        for one in answered:
+            if one.failure is not None:
+                raise ObjectiveFailure(
+                    one.failure.kind, one.failure.message, retryable=one.failure.retryable
+                )
+        return [one.response for one in sorted(answered, key=lambda one: one.number)]
+
+    def stream(self, queries: Sequence[int]) -> Iterator[list[Answered]]:
+        """Do `respond`, giving what has become of queries as soon as it is known."""
+        lost = [number for number, query in enumerate(queries) if query in self.found.failures]
+        if lost:
+            yield [self._lost(number, queries[number]) for number in lost]
+        kept = [number for number, query in enumerate(queries) if query not in self.found.failures]
+        hits = {number: self.hits(queries[number]) for number in kept}
+        usage = {number: self.found.usage.get(queries[number], Cost()) for number in kept}
         generator = self.config.generator
         if generator is None:
-            return [Response(found) for found in hits]
-        texts = [self.library.queries[query] for query in queries]
-        contexts = [[hit.text for hit in found] for found in hits]
-        answers = generator.answers(self.library, texts, contexts)
-        return [Response(h, a) for h, a in zip(hits, answers, strict=True)]
+            yield [Answered(number, Response(hits[number]), usage[number]) for number in kept]
+            return
+        texts = [self.library.queries[queries[number]] for number in kept]
+        contexts = [[hit.text for hit in hits[number]] for number in kept]
+        for part in generator.stream(self.library, texts, contexts):
+            yield [
+                Answered(
+                    kept[place],
+                    Response(hits[kept[place]], answer.text, answer.label),
+                    usage[kept[place]].plus(answer.usage),
+                    answer.failure,
+                    answer,
+                )
+                for place, answer in part
+            ]
+
+    def _lost(self, number: int, query: int) -> Answered:
+        usage = self.found.usage.get(query, Cost())
+        return Answered(number, Response(()), usage, self.found.failures[query])
 
     def chunks_touching(self, spans: Sequence[Span]) -> tuple[Hit, ...]:
         """Find every chunk of the corpus that overlaps any of these original spans."""

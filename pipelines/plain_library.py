@@ -75,8 +75,8 @@ class PlainLibrary:
             raise TypeError("this library has no embedder")
         return self.embedder(texts, query)
 
-    def converse(
+    def gather(
         self, dialogues: Sequence[Dialogue[_Result]], stage: str
-    ) -> Iterator[tuple[int, _Result]]:
-        """Lead dialogues with language models; answers are kept in `responses`."""
-        return client_of(self.responses).converse(dialogues, self.meter, stage)
+    ) -> Iterator[list[tuple[int, _Result]]]:
+        """Lead dialogues with language models; see `pipelines.llm.client.Client.gather`."""
+        return client_of(self.responses).gather(dialogues, self.meter, stage)

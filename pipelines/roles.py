@@ -165,10 +165,10 @@ class Library(Protocol):
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """Embed other texts (sentences of hits) with the pipeline's embedder, cached."""
 
-    def converse(
+    def gather(
         self, dialogues: Sequence[Dialogue[_Result]], stage: str
-    ) -> Iterator[tuple[int, _Result]]:
-        """Lead dialogues with language models; see `pipelines.llm.client.Client.converse`."""
+    ) -> Iterator[list[tuple[int, _Result]]]:
+        """Lead dialogues with language models; see `pipelines.llm.client.Client.gather`."""
 
 
 class Retriever(Component):
@@ -199,6 +199,8 @@ class Retriever(Component):
 
 class Reranker(Component):
     """Reorders the first `candidates` of a ranking; the rest is dropped."""
+
+    paid: ClassVar[bool] = False
 
     candidates: int = Field(
         default=20, ge=1, le=10_000, description="hits that are looked at; the rest is dropped"
@@ -231,9 +233,9 @@ class Generator(Component):
 
     def stream(
         self, library: Library, questions: Sequence[str], contexts: Sequence[Sequence[str]]
-    ) -> Iterator[tuple[int, Answer]]:
+    ) -> Iterator[list[tuple[int, Answer]]]:
         """Give answers with the number of their question, as soon as they are there."""
-        yield from enumerate(map(Answer, self.answers(library, questions, contexts)))
+        yield list(enumerate(map(Answer, self.answers(library, questions, contexts))))
 
 
 @dataclass(frozen=True)

@@ -7,29 +7,40 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
+from pipelines.llm.models import LanguageModel
+from pipelines.llm.naming import with_models
 from pipelines.metrics import parse_metric
-from pipelines.pipeline import Pipeline
-from pipelines.roles import Bench, Metric
+from pipelines.pipeline import Answered, Pipeline
+from pipelines.roles import Bench, Judgement, Metric
+from pipelines.spec import Outputs
 from pipelines.types import Question, Response
 from raytuner.component import ConfigError
 from raytuner.gate import Gate
-from raytuner.objective import Cost, Meter
+from raytuner.objective import Cost, Failure, Meter
 
 
-def parse_metrics(given: Sequence[str | Mapping[str, Any]]) -> tuple[Metric, ...]:
+def parse_metrics(
+    given: Sequence[str | Mapping[str, Any]], models: Mapping[str, LanguageModel] | None = None
+) -> tuple[Metric, ...]:
     """Make the metrics of a study.
 
+    Args:
+        given: names, or mappings with a `kind`.
+        models: the study's language models, which judges may name.
+
     Raises:
-        ConfigError: an unknown metric, or one that is listed twice.
+        ConfigError: an unknown metric or model, or a metric that is listed twice.
     """
     metrics = []
     for number, item in enumerate(given):
         try:
             metric = parse_metric(item) if isinstance(item, str) else Metric.model_validate(item)
+            metric = with_models(metric, models or {})
         except ValidationError as error:
             raise ConfigError.of(error, ("metrics", number)) from error
         except ConfigError as error:
@@ -42,29 +53,74 @@ def parse_metrics(given: Sequence[str | Mapping[str, Any]]) -> tuple[Metric, ...
     return tuple(metrics)
 
 
+@dataclass
+class Scored:
+    """The scores of one question.
+
+    Attributes:
+        scores: by metric; those that are defined for it.
+        failure: why one of them cannot be had, so that none counts.
+        notes: what judges had to say.
+    """
+
+    scores: dict[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, metric: str, given: float | Judgement | Failure) -> None:
+        """Note what a metric gave."""
+        if isinstance(given, Failure):
+            self.failure = self.failure or given
+        elif isinstance(given, Judgement):
+            self.scores[metric] = given.score
+            self.notes.setdefault("judged", {})[metric] = given.notes
+        else:
+            self.scores[metric] = given
+
+
 def score_table(
     metrics: Sequence[Metric],
     questions: Sequence[Question],
-    responses: Sequence[Response],
+    answered: Sequence[Answered],
     pipeline: Pipeline,
     bench: Bench,
-) -> list[dict[str, float]]:
+    outputs: Outputs,
+) -> list[Scored]:
     """Score every question with every metric that is defined for it.
 
+    Answers with a label that counts as zero are not shown to metrics that look at answers.
+
     Returns:
-        One mapping of metric names to scores per question, in their order.
+        What every question has got, in their order.
     """
-    table: list[dict[str, float]] = [{} for _ in questions]
+    table = [Scored(failure=_failed(one, outputs)) for one in answered]
     for metric in metrics:
-        rows = [i for i, question in enumerate(questions) if metric.applies(question)]
+        rows = []
+        for i, question in enumerate(questions):
+            if table[i].failure is not None or not metric.applies(question):
+                continue
+            if metric.needs_answer and outputs.treatment(answered[i].response.label) == "zero":
+                table[i].take(metric.name, 0.0)
+            else:
+                rows.append(i)
         asked = [questions[i] for i in rows]
         given = [
-            _everything(pipeline, questions[i]) if metric.needs_chunks else responses[i]
+            _everything(pipeline, questions[i]) if metric.needs_chunks else answered[i].response
             for i in rows
         ]
         for i, score in zip(rows, metric.scores(asked, given, bench), strict=True):
-            table[i][metric.name] = score
+            table[i].take(metric.name, score)
     return table
+
+
+def _failed(one: Answered, outputs: Outputs) -> Failure | None:
+    """Say why a question has no score before anything is measured."""
+    if one.failure is not None:
+        return one.failure
+    label = one.response.label
+    if outputs.treatment(label) == "fail":
+        return Failure("provider", f"the answer is {label}, which counts as missing here")
+    return None
 
 
 def _everything(pipeline: Pipeline, question: Question) -> Response:

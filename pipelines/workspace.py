@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,11 +17,15 @@ from pipelines.documents import Source, read_documents, resolve_path
 from pipelines.golden import GoldenSet, load_golden, order_units
 from pipelines.ingestion import Editions, Ingestion
 from pipelines.library import CachedLibrary
+from pipelines.llm.batch import Dialogue
+from pipelines.llm.client import client_of
 from pipelines.roles import Bench, CorpusEmbedder, Embedder
 from pipelines.tokenizers import tokenizer
 from pipelines.types import Corpus, IntArray, Question, Vectors
 from raytuner.component import ConfigError
 from raytuner.objective import Meter
+
+_R = TypeVar("_R")
 
 SAMPLE = "sample:"
 """Prefix of documents and golden sets that ship with the package."""
@@ -102,7 +107,12 @@ class Workspace:
             found = self.cache.vectors.embed_texts(embedder, texts, query=False, meter=meter)
             return found.vectors
 
-        return Bench(self.corpus, self.token_starts, embed)
+        client = client_of(self.cache.responses)
+
+        def converse(dialogues: Sequence[Dialogue[_R]], stage: str) -> Iterator[tuple[int, _R]]:
+            return client.converse(dialogues, meter, stage)
+
+        return Bench(self.corpus, self.token_starts, embed, converse)
 
     def token_starts(self, name: str, doc: int) -> IntArray:
         """Give the token starts of one original document, int64 [tokens]; computed once."""

@@ -15,6 +15,7 @@ from pipelines.cache.table import StoredVector, VectorTable
 
 FINGERPRINT = "answers of language models/1"
 """What marks the table; a new number for a new format of its rows."""
+_REMEMBERED = 100_000
 
 
 class ResponseCache:
@@ -30,6 +31,7 @@ class ResponseCache:
         flight = flight or Flight(locks_folder(root) if root else None)
         path = responses_file(root) if root else None
         self._table = VectorTable(path, FINGERPRINT, flight)
+        self._added: set[str] = set()
 
     def lookup(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Find the answers that are there.
@@ -45,4 +47,10 @@ class ResponseCache:
 
         An answer that is there already stays: equal requests keep their first answer.
         """
-        self._table.add({bytes.fromhex(key): StoredVector(raw, 0) for key, raw in rows.items()})
+        new = {key: raw for key, raw in rows.items() if key not in self._added}
+        if not new:
+            return
+        self._table.add({bytes.fromhex(key): StoredVector(raw, 0) for key, raw in new.items()})
+        if len(self._added) > _REMEMBERED:
+            self._added.clear()
+        self._added.update(new)

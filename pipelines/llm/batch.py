@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import queue
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ class Ask(NamedTuple):
 
 Dialogue = Generator[Sequence[Ask], list[Reply], _Result]
 """Yields asks, is sent their replies, returns its result."""
+
+
+Begun = tuple[Dialogue[_Result], Sequence[Ask]]
+"""A dialogue and what it asks first."""
 
 
 class Converse(Protocol):
@@ -53,8 +58,7 @@ class Batch(Generic[_Result]):
     """Dialogues led together.
 
     Args:
-        dialogues: each has been asked for its first asks.
-        first: those.
+        begun: dialogues by number, with what each asks first.
         gate: gives leave.
         shelf: keeps what comes.
         known: answers to first asks that are there already, by key.
@@ -62,14 +66,12 @@ class Batch(Generic[_Result]):
 
     def __init__(
         self,
-        dialogues: Sequence[Dialogue[_Result]],
-        first: Sequence[Sequence[Ask]],
+        begun: Mapping[int, Begun[_Result]],
         gate: Gate,
         shelf: Shelf,
         known: Mapping[str, bytes],
     ) -> None:
-        self._dialogues = dialogues
-        self._first = first
+        self._begun = begun
         self._gate = _Watch(gate)
         self._shelf = shelf
         self._known = known
@@ -80,9 +82,13 @@ class Batch(Generic[_Result]):
             self._run(), self._loop
         )
 
-    def next(self) -> Done[_Result]:
-        """Wait for the next dialogue that ends."""
-        return self._done.get()
+    def ready(self) -> list[Done[_Result]]:
+        """Wait until a dialogue has ended; give all that have."""
+        found = [self._done.get()]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._done.get_nowait())
+        return found
 
     def stop(self) -> None:
         """Begin no more calls."""
@@ -95,13 +101,13 @@ class Batch(Generic[_Result]):
             self._all.result()
 
     async def _run(self) -> None:
-        tasks = [asyncio.create_task(self._lead(i)) for i in range(len(self._dialogues))]
+        tasks = [asyncio.create_task(self._lead(number)) for number in self._begun]
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _lead(self, number: int) -> None:
         """Lead one dialogue to its end."""
         done: Done[_Result] = Done(number)
-        dialogue, asks, known = self._dialogues[number], self._first[number], self._known
+        (dialogue, asks), known = self._begun[number], self._known
         try:
             while True:
                 replies = await self._ask_all(asks, known, done)

@@ -6,7 +6,7 @@ gate. An answer that arrived is on disk before anybody sees it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from raytuner.turnstile import standalone_gate
 
 from pipelines.cache.responses import ResponseCache
 from pipelines.llm.asking import Counts, Shelf, every_key
-from pipelines.llm.batch import Ask, Batch, Dialogue
+from pipelines.llm.batch import Ask, Batch, Begun, Dialogue
 from pipelines.llm.types import Reply
 from raytuner.component import ConfigError, RaytunerError
 from raytuner.gate import paid_counter
@@ -28,11 +28,14 @@ class Client:
 
     Args:
         cache: where answers are kept.
+
+    Attributes:
+        shelf: puts them there.
     """
 
     def __init__(self, cache: ResponseCache) -> None:
         self._cache = cache
-        self._shelf = Shelf(cache)
+        self.shelf = Shelf(cache)
 
     def complete(self, asks: Sequence[Ask], meter: Meter, stage: str) -> list[Reply]:
         """Ask all at once; give the replies in order.
@@ -62,25 +65,51 @@ class Client:
         What has come is given before anything is raised, as `complete` does. Closing the iterator
         early lets calls under way end, and begins no more.
         """
-        first = [next(dialogue) for dialogue in dialogues]
-        asks = [one for each in first for one in each]
+        for part in self.gather(dialogues, meter, stage):
+            yield from part
+
+    def gather(
+        self, dialogues: Sequence[Dialogue[_Result]], meter: Meter, stage: str
+    ) -> Iterator[list[tuple[int, _Result]]]:
+        """Do `converse`, giving together what has come since the last look."""
+        ended: dict[int, _Result] = {}
+        first: dict[int, Sequence[Ask]] = {}
+        for number, dialogue in enumerate(dialogues):
+            try:
+                first[number] = next(dialogue)
+            except StopIteration as end:  # it had nothing to ask
+                ended[number] = end.value
+        if ended:
+            yield list(ended.items())
+        if first:
+            yield from self._lead({n: (dialogues[n], first[n]) for n in first}, meter, stage)
+
+    def _lead(
+        self, begun: Mapping[int, Begun[_Result]], meter: Meter, stage: str
+    ) -> Iterator[list[tuple[int, _Result]]]:
+        asks = [one for _, each in begun.values() for one in each]
         for model in {one.model: None for one in asks}:
             for member in model.members():
                 member.check()
         known = self._cache.lookup([key for one in asks for key in every_key(*one)])
-        batch = Batch(dialogues, first, meter.gate or standalone_gate(), self._shelf, known)
+        batch = Batch(begun, meter.gate or standalone_gate(), self.shelf, known)
         error: BaseException | None = None
+        left = len(begun)
         try:
-            for _ in dialogues:
-                done = batch.next()
-                _account(meter, stage, done.counts)
-                meter.spend(done.paid)
-                if done.error is None:
-                    yield done.number, done.result
-                elif error is None or isinstance(done.error, ConfigError):
-                    error = done.error
-                if isinstance(done.error, RaytunerError):
-                    batch.stop()  # the others would only hear the same
+            while left:
+                good = []
+                for done in batch.ready():
+                    left -= 1
+                    _account(meter, stage, done.counts)
+                    meter.spend(done.paid)
+                    if done.error is None:
+                        good.append((done.number, done.result))
+                    elif error is None or isinstance(done.error, ConfigError):
+                        error = done.error
+                    if isinstance(done.error, RaytunerError):
+                        batch.stop()  # the others would only hear the same
+                if good:
+                    yield good
         finally:
             batch.close()
         if error is not None:

@@ -1,0 +1,102 @@
+"""The `objective:` section of a RAG study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipelines.llm.models import LanguageModel
+from pipelines.workspace import Sources
+from raytuner.component import ConfigError, nearest
+
+DEFAULT_METRICS = ("recall@1000tok", "recall", "precision", "iou", "ndcg@10")
+Treatment = Literal["score", "zero", "fail"]
+
+
+class Outputs(BaseModel):
+    """How answers that are not what was asked for count.
+
+    `score`: like any other, by their text; `zero`: 0 on every metric that looks at the answer;
+    `fail`: as missing, so that the configuration cannot win.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    truncated: Treatment = Field(default="score", description="cut at max_tokens")
+    empty: Treatment = Field(default="zero", description="without text")
+    filtered: Treatment = Field(default="zero", description="refused by model or filter")
+    invalid: Treatment = Field(default="zero", description="no JSON of the schema")
+
+    def treatment(self, label: str | None) -> Treatment:
+        """Say how an answer with this label counts."""
+        return "score" if label is None else getattr(self, label)
+
+
+class RagSpec(Sources):
+    """The `objective:` section of a RAG study."""
+
+    metrics: tuple[str | dict[str, Any], ...] = Field(
+        default=DEFAULT_METRICS,
+        min_length=1,
+        description="what is measured; the first is optimised unless `metric` says otherwise",
+    )
+    pipeline: dict[str, Any] = Field(
+        default_factory=dict,
+        description="the configuration as it stands: trial 0, and what is not tuned",
+    )
+    models: dict[str, LanguageModel] = Field(
+        default_factory=dict,
+        description="language models by the names that stages, metrics and the space use",
+    )
+    outputs: Outputs = Field(
+        default_factory=Outputs, description="how truncated, empty, ... answers count"
+    )
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _openai_unless_said(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"give names and models, such as `small: gpt-4o-mini`, got {value!r}")
+        return {name: _model(given) for name, given in value.items()}
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        """Validate the section.
+
+        Raises:
+            ConfigError: naming the field, its value and what would be right.
+        """
+        for name in args:
+            if name not in cls.model_fields:
+                known = list(cls.model_fields)
+                raise ConfigError(
+                    f"{name}: a rag objective has no such field; it has: {', '.join(known)}."
+                    f"{nearest(name, known)}",
+                    (name,),
+                )
+        given = {"golden": None, **args}
+        for name, (kind, wanted) in _SHAPES.items():
+            if name in given and not isinstance(given[name], kind):
+                raise ConfigError(f"{name}: give {wanted}, got {given[name]!r}", (name,))
+        try:
+            return cls.model_validate(args)
+        except ValidationError as error:
+            raise ConfigError.of(error) from error
+
+
+_SHAPES: Mapping[str, tuple[Any, str]] = {
+    "golden": (str | Mapping, "the file or folder of questions"),
+    "metrics": (list | tuple, "a list such as [recall, ndcg@10]"),
+    "pipeline": (Mapping, "stages such as `chunker: sentence`"),
+}
+
+
+def _model(given: Any) -> Any:
+    """Read a bare name as a model of the default endpoint, and no `kind` as an OpenAI endpoint."""
+    if isinstance(given, str):
+        return {"kind": "openai", "model": given}
+    if isinstance(given, Mapping) and "kind" not in given:
+        return {"kind": "openai", **given}
+    return given
