@@ -10,21 +10,26 @@ from typing import Any, Self
 
 from pipelines.config import RagConfig
 from pipelines.dataset import pack_dataset, unpack_dataset
+from pipelines.estimate import question_bounds, total
 from pipelines.evaluating import Evaluation
 from pipelines.ingestion import Ingestion
-from pipelines.llm.models import unpriced
-from pipelines.llm.naming import with_models
+from pipelines.llm.client import client_of
+from pipelines.llm.models import LanguageModel, unpriced
+from pipelines.llm.naming import models_in, with_models
+from pipelines.llm.probing import probe_all
 from pipelines.overrides import blamed
-from pipelines.roles import CorpusEmbedder, Embedder
+from pipelines.roles import CorpusEmbedder, Embedder, Metric
 from pipelines.scoring import parse_metrics
 from pipelines.spec import Outputs, RagSpec
 from pipelines.types import Question
 from pipelines.workspace import Sources, Workspace
 from raytuner.component import ConfigError, digest
+from raytuner.gate import Answers
 from raytuner.objective import (
     UNIT_TOKENS,
     UNIT_USD,
     Arrays,
+    Cost,
     Exchange,
     Meter,
     Objective,
@@ -179,6 +184,50 @@ class RagObjective(Objective):
         missing = sum(self._missing(embedders[model], sorted(texts[model])) for model in texts)
         return {"ingestions": len(seen), "chunks": chunks, "texts to embed": missing}
 
+    # ---- money and services
+
+    def estimate(self, params: Params, units: Sequence[str]) -> Cost:
+        """Bound the cost of answering and judging from above."""
+        return self.estimate_range(params, units)[1]
+
+    def estimate_range(self, params: Params, units: Sequence[str]) -> tuple[Cost, Cost]:
+        """Bound the cost of answering and judging; see `pipelines.estimate`."""
+        config = self._needed(params)
+        if not config.paid and not any(metric.paid for metric in self._measures):
+            return Cost(), Cost()
+        ingestion = self.workspace.ingestion(config, Tally())
+        asked = [self.workspace.question(unit) for unit in units]
+        bounds = [
+            bound
+            for question in asked
+            for bound in question_bounds(config, self._applying(question), ingestion, question.text)
+        ]
+        return total(bounds)
+
+    def paid(self) -> bool:
+        """Whether trials may ask models; which of them do, only the space knows."""
+        return True
+
+    def answers(self) -> Answers:
+        """Give the cache of this host."""
+        return client_of(self.workspace.cache.responses).shelf
+
+    def unpriced(self, params: Params) -> Sequence[str]:
+        """Name the models that a trial asks and whose price nobody knows."""
+        return [model.name for model in unpriced(self._models(params))]
+
+    def preflight(self, points: Sequence[Params], *, remote: bool) -> None:
+        """Ask every endpoint whether it takes key and model."""
+        models = dict.fromkeys(model for point in points for model in self._models(point))
+        probe_all(list(models), remote=remote)
+
+    def _models(self, params: Params) -> tuple[LanguageModel, ...]:
+        judges = (model for metric in self._measures for model in models_in(metric))
+        return (*self._needed(params).models(), *judges)
+
+    def _applying(self, question: Question) -> list[Metric]:
+        return [metric for metric in self._measures if metric.applies(question)]
+
     def _ingestion(self, params: Params) -> Ingestion:
         return self.workspace.ingestion(self._needed(params), Tally())
 
@@ -211,7 +260,7 @@ class RagObjective(Objective):
 
     def export(self, params: Params) -> Mapping[str, Any]:
         """Give the full pipeline configuration behind a trial."""
-        return self.config.override(params).plain()
+        return with_models(self.config.override(params), self.spec.models).plain()
 
     # ---- scoring
 
@@ -225,7 +274,7 @@ class RagObjective(Objective):
         yield from Evaluation(*steps).run(units)
 
     def _applicable(self, question: Question) -> bool:
-        return any(metric.applies(question) for metric in self._measures)
+        return bool(self._applying(question))
 
     def _check_answers(self) -> None:
         if self._answers is not None and self.config.generator is None:

@@ -40,6 +40,7 @@ class AnsweringPipeline:
     ) -> None:
         self.config = config
         self.corpus = corpus
+        self._responses = cache.responses
         self._ingestion = Ingestion(Editions(corpus), config, cache=cache, meter=meter or Tally())
 
     def retrieve(self, question: str) -> tuple[Hit, ...]:
@@ -64,7 +65,9 @@ class AnsweringPipeline:
         return self._pipeline(questions).respond(range(len(questions)))
 
     def _pipeline(self, questions: Sequence[str]) -> Pipeline:
-        return Pipeline(CachedLibrary(self._ingestion, questions, cache=Cache(None)))
+        scratch = Cache(None)
+        scratch.responses = self._responses  # an answer that was paid for is kept
+        return Pipeline(CachedLibrary(self._ingestion, questions, cache=scratch))
 
 
 def load_pipeline(

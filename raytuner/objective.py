@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from raytuner.component import RaytunerError
 
 if TYPE_CHECKING:
-    from raytuner.gate import Gate
+    from raytuner.gate import Answers, Gate
 
 UNIT_USD = "usd_per_question"
 UNIT_TOKENS = "tokens_per_question"
@@ -242,6 +242,11 @@ class Objective(ABC):
         cost = self.estimate(params, units)
         return cost, cost
 
+    def unpriced(self, params: Params) -> Sequence[str]:
+        """Name what a trial would pay for at a price that nobody knows."""
+        del params
+        return ()
+
     def preflight(self, points: Sequence[Params], *, remote: bool) -> None:
         """Reach out, without spending, to the services that `points` need.
 
@@ -254,6 +259,14 @@ class Objective(ABC):
         Raises:
             ConfigError: a key is missing or refused, a model unknown.
         """
+
+    def paid(self) -> bool:
+        """Tell whether evaluating makes calls that go through the gate (`Meter.gate`)."""
+        return False
+
+    def answers(self) -> Answers | None:
+        """Give the place where the driver's host keeps answers to equal calls, or None."""
+        return None
 
     def metrics(self) -> tuple[str, ...] | None:
         """Name the metrics that `evaluate` reports, or None if only running it can tell."""

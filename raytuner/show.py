@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from raytuner.tuner import Prepared
 
+_COSTED = 200
+"""Points whose cost is estimated; others are taken to cost as much on average."""
 _PLANNED = 10_000
 """Points whose work is counted; a larger grid is estimated from these."""
 
@@ -49,7 +51,7 @@ def plan(prepared: Prepared) -> dict[str, Any]:
         **_rungs(prepared.study, len(units)),
         "metric": prepared.metric,
         **prepared.objective.plan(points),
-        **_dollars(prepared, points),
+        **_costs(prepared, points, total),
         "run folder": str(prepared.folder) if prepared.folder else None,
         "warnings": list(prepared.objective.warnings()),
     }
@@ -76,13 +78,37 @@ def _rungs(study: Study, units: int) -> dict[str, str]:
     return {"rungs": ", ".join(map(str, rungs))}
 
 
-def _dollars(prepared: Prepared, points: Sequence[Params]) -> dict[str, float]:
-    """Estimate the cost, if the objective can; no figure is better than a wrong 0."""
+def _costs(prepared: Prepared, points: Sequence[Params], trials: int | None) -> dict[str, Any]:
+    """Bound the cost, if the objective can; no figure is better than a wrong 0."""
     objective = prepared.objective
-    if type(objective).estimate is Objective.estimate:
+    if type(objective).estimate is Objective.estimate or not points:
         return {}
     units = objective.units()
-    return {"usd": sum(objective.estimate(point, units).usd for point in points)}
+    shown = points[:: -(-len(points) // _COSTED)]
+    low, high = [], []
+    for point in shown:
+        least, most = objective.estimate_range(point, units)
+        low.append(least)
+        high.append(most)
+    if not any(cost.calls for cost in high):
+        return {}
+    count = trials if trials is not None else len(points)
+    facts: dict[str, Any] = {
+        f"{name} {end}": _scaled([getattr(cost, field) for cost in costs], count)
+        for name, field in (("calls", "calls"), ("tokens in", "tokens_in"), ("usd", "usd"),
+                            ("tokens out", "tokens_out"))
+        for end, costs in (("at least", low), ("at most", high))
+    }  # fmt: skip
+    facts["usd per trial"] = (min(c.usd for c in low), max(c.usd for c in high))
+    unknown = sorted({name for point in shown for name in objective.unpriced(point)})
+    return {**facts, **({"price unknown": ", ".join(unknown)} if unknown else {})}
+
+
+def _scaled(amounts: Sequence[float], count: int) -> float:
+    """Sum up for `count` trials what is known of some of them; whole where the amounts are."""
+    total = sum(amounts) * count / len(amounts)
+    whole = all(isinstance(amount, int) for amount in amounts)
+    return math.ceil(total) if whole else total
 
 
 def print_plan(prepared: Prepared, *, as_json: bool) -> None:
@@ -93,11 +119,19 @@ def print_plan(prepared: Prepared, *, as_json: bool) -> None:
         return
     warnings = facts.pop("warnings")
     for name, value in facts.items():
-        shown = "until the budget ends" if name == "trials" and value is None else value
-        click.echo(f"{name:>16}: {plain(shown)}")
+        click.echo(f"{name:>16}: {plain(_spelt(name, value))}")
     for warning in warnings:
         click.echo(f"note: {plain(warning)}")
     click.echo("the study is sound; nothing was run")
+
+
+def _spelt(name: str, value: Any) -> Any:
+    if name == "trials" and value is None:
+        return "until the budget ends"
+    if name.startswith("usd"):
+        amounts = value if isinstance(value, tuple) else (value,)
+        return " to ".join(f"${amount:.4f}" for amount in amounts)
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else value
 
 
 def print_status(results: Results, *, as_json: bool) -> None:
