@@ -1,33 +1,33 @@
 """Embeddings of any OpenAI-compatible server, through the official client.
 
-Responsible for request sizes, concurrency, typed failures and accounting. The key comes from
-the environment only and is held by no component, message or cache key.
+Responsible for request sizes and for what requests and answers say. The key comes from the
+environment only and is held by no component, message or cache key.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Sequence
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 import numpy as np
 from pydantic import Field, field_validator
 
-from pipelines.embedders.batching import distinct, encodable, in_threads
+from pipelines.embedders.batching import distinct, encodable
+from pipelines.embedders.paid import Call, PaidEmbedder
 from pipelines.embedders.remote import unit_vectors
-from pipelines.roles import Embedded, Embedder
-from pipelines.scrub import scrubbed
+from pipelines.llm.attempts import Policy
+from pipelines.llm.endpoint import DEFAULT_URL, Endpoint, checked_url, chosen_url, report_of
+from pipelines.llm.prices import Price, find_price
+from pipelines.llm.wire import translated
+from pipelines.roles import Embedded
 from pipelines.tokenizers import tokenizer
 from pipelines.types import IntArray, Vectors
-from raytuner.component import ConfigError, digest
+from raytuner.component import digest
+from raytuner.gate import Report
 from raytuner.objective import Cost, Meter, ObjectiveFailure
 
-DEFAULT_URL = "https://api.openai.com/v1"
 
-
-class OpenAI(Embedder, kind="openai"):
+class OpenAI(PaidEmbedder, kind="openai"):
     """Embed through `POST {base_url}/embeddings`.
 
     Limits as documented for OpenAI (https://platform.openai.com/docs/api-reference/embeddings):
@@ -35,13 +35,10 @@ class OpenAI(Embedder, kind="openai"):
     server may answer the same text with slightly different vectors; the cache keeps the first.
     """
 
-    exclusive: ClassVar[bool] = False
-    unkeyed: ClassVar[frozenset[str]] = frozenset(
-        {
-            "api_key_env", "batch_size", "concurrency", "max_tokens_per_request", "retries",
-            "timeout", "usd_per_million_tokens",
-        }
-    )  # fmt: skip
+    unkeyed: ClassVar[frozenset[str]] = PaidEmbedder.unkeyed | {
+        "api_key_env", "azure_api_version", "batch_size", "deadline", "max_tokens_per_request",
+        "retries", "timeout",
+    }  # fmt: skip
 
     model: str = Field(default="text-embedding-3-small", min_length=1, description="model name")
     base_url: str | None = Field(
@@ -57,37 +54,58 @@ class OpenAI(Embedder, kind="openai"):
     )
     max_tokens_per_request: int = Field(default=300_000, ge=1, description="tokens in a request")
     batch_size: int = Field(default=512, ge=1, le=2048, description="texts in a request")
-    concurrency: int = Field(default=4, ge=1, le=64, description="requests at a time")
     timeout: float = Field(default=60.0, gt=0, description="seconds for one attempt")
+    deadline: float = Field(
+        default=300.0, gt=0, description="seconds for all attempts, waiting for its turn aside"
+    )
     retries: int = Field(default=3, ge=0, le=20, description="further attempts of a request")
     api_key_env: str | None = Field(
         default="OPENAI_API_KEY",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="environment variable with the key; null: the server needs none",
     )
-    usd_per_million_tokens: float = Field(
-        default=0.0, ge=0, description="price, for the budget; 0: free or unknown"
+    azure_api_version: str | None = Field(
+        default=None, description="for Azure addresses without /openai/v1, e.g. 2024-10-21"
     )
 
     @field_validator("base_url")
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
-        return None if value is None else _checked_url(value, "base_url")
+        return None if value is None else checked_url(value, "base_url")
+
+    @property
+    def name(self) -> str:
+        """Give the model's name."""
+        return self.model
 
     def url(self) -> str:
         """Give the server in use, without a trailing slash."""
-        chosen = self.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
-        return _checked_url(chosen, "OPENAI_BASE_URL")
+        return chosen_url(self.base_url)
+
+    def endpoint(self) -> Endpoint:
+        """Give the server in use and how to reach it."""
+        return Endpoint(self.url(), self.api_key_env, self.timeout, self.azure_api_version)
+
+    def identity(self) -> tuple[Any, ...]:
+        """Name Azure's version only where there is one: other keys are older than the field."""
+        role, kind, version, fields = super().identity()
+        azure = self.azure_api_version
+        return role, kind, version, fields if azure is None else {**fields, "azure": azure}
 
     def fingerprint(self) -> str:
         """Name server, model, width, prefixes and limit."""
         fields = {**self.identity()[3], "base_url": self.url()}
         return f"openai/{self.model}/{digest(self.version, fields)}"
 
+    def rates(self) -> Price | None:
+        """Give the study's price, or the list price of OpenAI and its like."""
+        return find_price(self.model, base_url=self.url(), given=self.given_price())
+
     def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
         """Embed texts in concurrent requests; equal texts are sent once.
 
         Raises:
+            BudgetExhaustedError: there is no money, or the sweep is ending.
             ConfigError: if there is no key, or the server refuses it.
             ObjectiveFailure: rate_limit, timeout or provider.
         """
@@ -95,11 +113,17 @@ class OpenAI(Embedder, kind="openai"):
         unique, inverse = distinct([encodable(prefix + text) for text in texts])
         if not unique:
             return Embedded(np.zeros((0, self.dimensions or 0), np.float32), inverse)
-        key = self._key()
+        self.endpoint().key()
         with meter.stage("embed"):
             sent, lengths, cut = shortened(unique, self.max_tokens_per_text)
             batches = request_batches(lengths, self.batch_size, self.max_tokens_per_request)
-            parts = self._requests(sent, lengths, batches, key, meter)
+            calls = [self._call(sent[batch], sum(lengths[batch])) for batch in batches]
+            policy = Policy(self.timeout, self.deadline, self.retries)
+            answers = self.pay(calls, self._translate, policy, meter, self.concurrency)
+            parts = [
+                self._vectors(answer, batch.stop - batch.start)
+                for answer, batch in zip(answers, batches, strict=True)
+            ]
         widths = {part.shape[1] for part in parts}
         if len(widths) > 1:
             raise ObjectiveFailure(
@@ -108,75 +132,29 @@ class OpenAI(Embedder, kind="openai"):
         meter.count("texts embedded", len(unique))
         return Embedded(np.concatenate(parts)[inverse], cut[inverse])
 
-    def _key(self) -> str:
-        if self.api_key_env is None:
-            return "none"
-        key = os.environ.get(self.api_key_env, "").strip()
-        if not key:
-            raise ConfigError(
-                f"embedder openai: the environment variable {self.api_key_env} (api_key_env) is "
-                f"not set; put the key of {self.url()} there, or set api_key_env to null"
-            )
-        return key
+    def _call(self, texts: Sequence[str], tokens: int) -> Call[list[Any]]:
+        async def attempt() -> tuple[list[Any], Report]:
+            extra = {} if self.dimensions is None else {"dimensions": self.dimensions}
+            embeddings = self.endpoint().client().embeddings.with_raw_response
+            raw = await embeddings.create(model=self.model, input=list(texts), **extra)
+            response = raw.parse()
+            cost = self._cost(response, tokens)
+            return list(response.data), report_of(raw.headers, Report(cost=cost))
 
-    def _requests(
-        self,
-        texts: Sequence[str],
-        lengths: Sequence[int],
-        batches: Sequence[slice],
-        key: str,
-        meter: Meter,
-    ) -> list[Vectors]:
-        import openai
-
-        lock = threading.Lock()  # a meter need not be thread-safe
-
-        with openai.OpenAI(
-            api_key=key, base_url=self.url(), timeout=self.timeout, max_retries=self.retries
-        ) as client:
-
-            def request(batch: slice) -> Vectors:
-                reserved = sum(lengths[batch]) * self.usd_per_million_tokens / 1e6
-                cost = Cost()
-                with lock:
-                    meter.reserve(reserved)
-                try:
-                    response = self._create(client, texts[batch])
-                    cost = self._cost(response, sum(lengths[batch]))
-                    return self._vectors(response, batch.stop - batch.start)
-                finally:
-                    with lock:
-                        meter.settle(reserved, cost)
-                        meter.count("tokens embedded", cost.tokens_in)
-
-            return list(in_threads(request, batches, self.concurrency))
-
-    def _create(self, client: Any, texts: Sequence[str]) -> Any:
-        import openai
-
-        extra = {} if self.dimensions is None else {"dimensions": self.dimensions}
-        try:
-            return client.embeddings.create(model=self.model, input=list(texts), **extra)
-        except openai.OpenAIError as error:
-            raise failure_of(error, self.url(), self.api_key_env) from None
-        except (ValueError, TypeError, AttributeError) as error:
-            text = scrubbed(error, self.api_key_env)
-            raise ObjectiveFailure(
-                "provider",
-                f"{self.url()} did not answer with a list of embeddings: {text}",
-                retryable=True,
-            ) from None
+        return Call(tokens, attempt)
 
     def _cost(self, response: Any, estimated: int) -> Cost:
         """Take the tokens that the server says it used, or our own count where it says nothing."""
         tokens = getattr(getattr(response, "usage", None), "prompt_tokens", None)
         if not isinstance(tokens, int) or tokens < 0:
             tokens = estimated
-        return Cost(tokens * self.usd_per_million_tokens / 1e6, tokens_in=tokens, calls=1)
+        return Cost(self.usd(tokens), tokens_in=tokens, calls=1)
 
-    def _vectors(self, response: Any, expected: int) -> Vectors:
+    def _translate(self, error: Exception) -> tuple[Exception, Report]:
+        return translated(error, self.endpoint())
+
+    def _vectors(self, rows: Sequence[Any], expected: int) -> Vectors:
         """Order the rows by their `index`, which need not be the order they come in."""
-        rows = list(response.data)
         numbers = [getattr(row, "index", None) for row in rows]
         if len(rows) == expected and set(numbers) != set(range(expected)):
             raise ObjectiveFailure(
@@ -190,27 +168,6 @@ class OpenAI(Embedder, kind="openai"):
             dimensions=self.dimensions,
             source=self.url(),
         )
-
-
-def failure_of(error: Any, url: str, key_name: str | None) -> Exception:
-    """Translate an exception of the openai package: what failed, and is trying again of use?"""
-    import openai
-
-    if isinstance(error, openai.AuthenticationError):
-        # The server's own message quotes parts of the key.
-        return ConfigError(f"the key in {key_name or 'no variable'} was refused by {url} (401)")
-    text = scrubbed(error, key_name)
-    if isinstance(error, openai.RateLimitError):
-        lasting = getattr(error, "code", None) == "insufficient_quota"
-        return ObjectiveFailure("rate_limit", f"{url}: {text}", retryable=not lasting)
-    if isinstance(error, openai.APITimeoutError):
-        return ObjectiveFailure("timeout", f"{url} did not answer in time", retryable=True)
-    if isinstance(error, openai.APIConnectionError):
-        cause = scrubbed(error.__cause__ or error, key_name)
-        return ObjectiveFailure("provider", f"{url} is out of reach: {cause}", retryable=True)
-    status = getattr(error, "status_code", 500)
-    passing = status >= 500 or status in (408, 409)
-    return ObjectiveFailure("provider", f"{url}: {text}", retryable=passing)
 
 
 def shortened(texts: Sequence[str], limit: int) -> tuple[list[str], list[int], IntArray]:
@@ -246,15 +203,3 @@ def request_batches(lengths: Sequence[int], most_texts: int, most_tokens: int) -
             start, tokens = position, 0
         tokens += length
     return [*batches, slice(start, len(lengths))] if lengths else []
-
-
-def _checked_url(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{name} {url!r} is no http(s) address such as {DEFAULT_URL}")
-    if parts.username or parts.password or parts.query:
-        raise ConfigError(
-            f"{name} for {parts.hostname} must hold no user, password or query: "
-            "give the key by environment (api_key_env)"
-        )
-    return url.rstrip("/")

@@ -7,12 +7,43 @@ from pathlib import Path
 
 import pytest
 
+from raytuner.budget import BudgetExhaustedError
+from raytuner.gate import Permit
+
 DEVICES = ["pump", "valve", "boiler"]
 FACTS = ["warranty", "weight", "price", "maker", "colour", "service interval"]
 FILLER = (
     "Keep the area around it dry and clean. Read the safety notes before you open the cover! "
     "Spare parts are listed in the appendix."
 )
+
+
+class Cashier:
+    """A gate that lets everybody pass while there is money, and remembers what it was told.
+
+    Shares nothing and paces nothing: what a sweep's gate does beyond that is tested where it is.
+    """
+
+    def __init__(self, usd=None):
+        self.usd = usd
+        self.demands = []
+        self.reports = []
+        self.held = {}
+
+    @property
+    def spent(self):
+        return sum(report.cost.usd for report in self.reports if report.cost is not None)
+
+    async def admit(self, demand):
+        if self.usd is not None and self.spent + sum(self.held.values()) + demand.usd > self.usd:
+            raise BudgetExhaustedError(f"the budget of ${self.usd:g} has no room")
+        self.demands.append(demand)
+        self.held[len(self.demands)] = demand.usd
+        return Permit(len(self.demands))
+
+    def settle(self, permit, report):
+        del self.held[permit.ticket]
+        self.reports.append(report)
 
 
 @dataclass(frozen=True)
@@ -64,3 +95,14 @@ def make_handbook():
 @pytest.fixture
 def handbook(tmp_path):
     return write_handbook(tmp_path)
+
+
+@pytest.fixture
+def make_gate():
+    return Cashier
+
+
+@pytest.fixture
+def no_pauses(monkeypatch):
+    """Try again at once."""
+    monkeypatch.setattr("pipelines.llm.attempts._pause", lambda number: 0.0)

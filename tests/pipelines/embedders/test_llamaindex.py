@@ -4,8 +4,11 @@ from pydantic import ValidationError
 
 from pipelines.embedders import LlamaIndex
 from pipelines.embedders.llamaindex import release
+from pipelines.llm.prices import FREE
+from raytuner.budget import BudgetExhaustedError
 from raytuner.component import ConfigError
-from raytuner.objective import ObjectiveFailure, Tally
+from raytuner.gate import paid_counter
+from raytuner.objective import Cost, ObjectiveFailure, Tally
 
 from .server import embedding_list, error, rows_of, vector_of
 
@@ -68,6 +71,34 @@ def test_failures_of_an_openai_class_are_typed(server, key):
     with pytest.raises(ObjectiveFailure) as caught:
         embed(component, ["a"])
     assert (caught.value.failure.kind, caught.value.failure.retryable) == ("provider", False)
+
+
+def test_every_batch_asks_the_gate_and_is_counted_in_tokens(server, key, make_gate):
+    component = LlamaIndex(path=OPENAI, args=openai_args(server), usd_per_million_tokens=1e6)
+    server.usual = in_order
+    meter = Tally(gate=make_gate())
+    embed(component, ["one", "two three", "four", "five"], meter=meter)
+    assert [(d.usd, d.tokens) for d in meter.gate.demands] == [(4.0, 4), (1.0, 1)]
+    assert meter.cost == Cost(5.0, 5, 0, 2)
+    assert meter.counts["tokens embedded"] == 5
+    assert meter.counts[paid_counter("embed", "OpenAIEmbedding", "calls")] == 2
+
+
+def test_one_dollar_budget_covers_it(server, key, make_gate):
+    component = LlamaIndex(path=OPENAI, args=openai_args(server), usd_per_million_tokens=1e6)
+    server.usual = in_order
+    meter = Tally(gate=make_gate(usd=4.5))
+    with pytest.raises(BudgetExhaustedError):
+        embed(component, ["one", "two three", "four", "five"], meter=meter)
+    assert len(server.requests) == 1
+    assert meter.cost.usd == 4.0
+
+
+def test_of_a_class_without_a_price_nobody_knows_it(own):
+    path = f"{own}:Counting"
+    assert LlamaIndex(path=path).rates() is None
+    assert LlamaIndex(path=path, free=True).rates() == FREE
+    assert LlamaIndex(path=path, args={"model_name": "m"}).name == "m"
 
 
 def test_queries_and_documents_take_their_own_methods(own):

@@ -9,10 +9,16 @@ from pydantic import ValidationError
 
 from pipelines.embedders import OpenAI
 from pipelines.embedders.openai import request_batches, shortened
+from pipelines.llm.prices import FREE, Price
+from raytuner.budget import BudgetExhaustedError
 from raytuner.component import ConfigError
+from raytuner.gate import Limits, paid_counter
 from raytuner.objective import Cost, ObjectiveFailure, Tally
 
 from .server import WIDTH, as_json, embedding_list, error, vector_of
+
+MODEL = "text-embedding-3-small"
+PAID = ("calls", "tokens in", "nanodollars")
 
 pytestmark = pytest.mark.usefixtures("key")
 
@@ -48,39 +54,70 @@ def test_tokens_and_calls_are_accounted(server):
     assert meter.cost.calls == 2
     assert meter.cost.tokens_in == 30
     assert meter.cost.usd == pytest.approx(30 * 2e-6)
-    assert meter.counts == {"texts embedded": 3, "tokens embedded": 30}
+    assert (meter.counts["texts embedded"], meter.counts["tokens embedded"]) == (3, 30)
+    paid = {what: meter.counts[paid_counter("embed", MODEL, what)] for what in PAID}
+    assert paid == {"calls": 2, "tokens in": 30, "nanodollars": 60_000}
 
 
-def test_money_is_reserved_before_and_released_after_a_failure(server):
-    class Ledger(Tally):
-        held = 0.0
-        seen: tuple[float, ...] = ()
-
-        def reserve(self, usd):
-            self.held += usd
-            self.seen = (*self.seen, usd)
-
-        def settle(self, reserved, cost):
-            self.held -= reserved
-            super().settle(reserved, cost)
-
-    ledger = Ledger()
+def test_money_is_reserved_before_and_released_after_a_failure(server, make_gate):
+    meter = Tally(gate=make_gate())
     server.script = [error(400, "no")]
     with pytest.raises(ObjectiveFailure):
-        embed(server, ["one two three"], ledger, usd_per_million_tokens=1e6)
-    assert ledger.seen == (3.0,)
-    assert ledger.held == 0
-    assert ledger.cost == Cost()
+        embed(server, ["one two three"], meter, usd_per_million_tokens=1e6)
+    (demand,) = meter.gate.demands
+    assert (demand.usd, demand.tokens) == (3.0, 3)
+    assert meter.gate.held == {}
+    assert meter.cost == meter.gate.reports[0].cost == Cost(calls=1)
 
 
-def test_a_spent_budget_stops_before_the_request(server):
-    class Broke(Tally):
-        def reserve(self, usd):
-            raise RuntimeError("no money")
+def test_of_a_call_that_broke_off_all_that_was_reserved_counts_as_spent(
+    server, make_gate, no_pauses
+):
+    meter = Tally(gate=make_gate())
+    server.script = [error(500, "oops")]
+    embed(server, ["one two three"], meter, usd_per_million_tokens=1e6, retries=1)
+    assert [report.cost for report in meter.gate.reports] == [None, Cost(10.0, 10, 0, 1)]
+    assert meter.cost == Cost(13.0, 10, 0, 2)
+    assert meter.counts[paid_counter("embed", MODEL, "retries")] == 1
 
-    with pytest.raises(RuntimeError, match="no money"):
-        embed(server, ["a"], Broke())
+
+def test_a_spent_budget_stops_before_the_request(server, make_gate):
+    meter = Tally(gate=make_gate(usd=5.0))
+    with pytest.raises(BudgetExhaustedError):
+        embed(server, ["one two three", "four five six"], meter, usd_per_million_tokens=1e6)
     assert server.requests == []
+    assert meter.cost == Cost()
+
+
+def test_after_a_failure_no_request_begins_and_those_under_way_are_accounted(server, make_gate):
+    meter = Tally(gate=make_gate())
+    server.script = [embedding_list, error(400, "no")]
+    with pytest.raises(ObjectiveFailure):
+        embed(
+            server, ["a", "b", "c", "d"], meter, batch_size=1, concurrency=1,
+            usd_per_million_tokens=1e6,
+        )  # fmt: skip
+    assert len(server.requests) == 2
+    assert meter.cost == Cost(10.0, 10, 0, 2)
+
+
+def test_every_request_keeps_to_the_limits_of_its_lane(server, make_gate):
+    meter = Tally(gate=make_gate())
+    limits = {"requests_per_minute": 100, "tokens_per_minute": 2000, "concurrency": 3}
+    embed(server, ["a", "b"], meter, batch_size=1, **limits)
+    assert {demand.limits for demand in meter.gate.demands} == {Limits(100, 2000, 3)}
+    assert {demand.lane for demand in meter.gate.demands} == {OpenAI(base_url=server.url).lane()}
+    shared = [OpenAI(lane_name="team", model=model).lane() for model in ("a", "b")]
+    assert shared[0] == shared[1] != OpenAI(model="a").lane()
+
+
+def test_prices_are_the_studys_or_the_list_price():
+    url = "https://api.openai.com/v1"
+    listed = OpenAI(base_url=url).rates()
+    assert listed is None or listed.input > 0  # the table is an extra
+    assert OpenAI(base_url=url, usd_per_million_tokens=7).rates() == Price(input=7)
+    assert OpenAI(base_url=url, free=True).rates() == FREE
+    assert OpenAI(base_url="http://localhost:1/v1").rates() is None
 
 
 def test_prefixes_and_dimensions_reach_the_server(server):
@@ -126,6 +163,13 @@ def test_the_key_is_in_no_dump_pickle_or_fingerprint(key):
     assert key.encode() not in pickle.dumps(component)
 
 
+def test_keys_of_vectors_that_are_already_kept_stay_what_they_were():
+    kept = OpenAI(base_url="https://api.openai.com/v1").fingerprint()
+    assert kept == "openai/text-embedding-3-small/ad35236e3f924cdcf7503b1d317e45b3"
+    kept = OpenAI(model="m", base_url="http://localhost:1/v1", dimensions=3).fingerprint()
+    assert kept == "openai/m/3b749b694c697261ac0cae1b5ab40f0f"
+
+
 def test_server_model_and_prefixes_are_in_the_fingerprint(monkeypatch):
     base = OpenAI().fingerprint()
     keyed = [
@@ -135,6 +179,9 @@ def test_server_model_and_prefixes_are_in_the_fingerprint(monkeypatch):
     ]  # fmt: skip
     assert len({base, *(OpenAI(**fields).fingerprint() for fields in keyed)}) == len(keyed) + 1
     assert OpenAI(batch_size=1, timeout=1, retries=9, concurrency=1).fingerprint() == base
+    paying = {"usd_per_million_tokens": 1, "requests_per_minute": 1, "lane_name": "x"}
+    assert OpenAI(**paying, tokens_per_minute=1, free=True, deadline=1).fingerprint() == base
+    assert OpenAI(azure_api_version="2024-10-21").fingerprint() != base
     monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1/v1/")
     assert OpenAI().fingerprint() == OpenAI(base_url="http://localhost:1/v1").fingerprint()
 

@@ -169,3 +169,16 @@ def test_messages_that_quote_the_key_are_scrubbed(server, monkeypatch, status):
     message = failure(server, api_key_env="MY_CREDENTIAL").message
     assert "plain-looking-value" not in message
     assert "***" in message
+
+
+def test_a_refused_key_is_said_once_and_asks_no_further(server):
+    server.usual = error(401, "Incorrect API key provided")
+    with pytest.raises(ConfigError, match="refused"):
+        embed(server, [str(i) for i in range(40)], batch_size=1, concurrency=2, retries=3)
+    assert len(server.requests) <= 2
+
+
+def test_only_what_may_pass_is_tried_again(server, no_pauses):
+    server.script = [error(503, "overloaded"), error(400, "no such input")]
+    assert "no such input" in failure(server, retries=5).message
+    assert len(server.requests) == 2

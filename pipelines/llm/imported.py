@@ -1,0 +1,169 @@
+"""Classes of LlamaIndex by import path: how they are named, made and told apart, and their errors.
+
+Both adapters use it, that of language models and that of embeddings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from pipelines.llm.endpoint import Endpoint
+from pipelines.llm.wire import translated
+from pipelines.scrub import SECRET, scrubbed
+from raytuner.component import ConfigError, RaytunerError
+from raytuner.gate import Report
+from raytuner.objective import Cost, ObjectiveFailure
+
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_SECRET_NAME = re.compile(r"(^|_)(key|secret|password|passwd|token|credentials?)$", re.IGNORECASE)
+_KEY_NAME = "OPENAI_API_KEY"
+"""Where LlamaIndex's classes for OpenAI look for the key."""
+_OURS = ("openai", "httpx", "httpx2", "httpcore", "json")
+"""Libraries whose errors mean the same here as in calls of our own."""
+
+
+def _checked_path(value: str) -> str:
+    if not _PATH.fullmatch(value):
+        raise ConfigError(f"path {value!r} is not of the form module.name:ClassName")
+    return value
+
+
+def _checked_args(value: dict[str, Any]) -> dict[str, Any]:
+    for name, item in _leaves("args", value):
+        last = name.rsplit(".", 1)[-1]
+        secret = isinstance(item, str) and SECRET.search(item)
+        if secret or (_SECRET_NAME.search(last) and item is not None):
+            raise ConfigError(
+                f"{name} looks like a secret; leave it out and give the key by environment"
+            )
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"args must be plain values as in YAML: {error}") from None
+    return value
+
+
+ClassPath = Annotated[str, AfterValidator(_checked_path)]
+"""A class as module:Class."""
+ClassArgs = Annotated[
+    dict[str, Any], AfterValidator(_checked_args), Field(description="its arguments; no secrets")
+]
+"""Arguments of a class, as plain values."""
+
+
+def loaded(path: str, args: Mapping[str, Any], base: str, what: str, **fixed: Any) -> Any:
+    """Import a class and make one instance per process and configuration.
+
+    Args:
+        path: of the class.
+        args: its arguments.
+        base: path of the class that it must be derived from.
+        what: what that one is called in messages.
+        fixed: further arguments, where the class has fields of that name.
+
+    Raises:
+        ConfigError: if there is no such class, or it refuses its arguments.
+    """
+    return _loaded(path, _spelled(args), base, what, _spelled(fixed), os.getpid())
+
+
+def _spelled(args: Mapping[str, Any]) -> str:
+    return json.dumps(args, sort_keys=True)
+
+
+@lru_cache(maxsize=8)
+def _loaded(path: str, args: str, base: str, what: str, fixed: str, process: int) -> Any:
+    del process  # a forked child has other connections
+    found, parent = _named(path), _named(base)
+    if not (isinstance(found, type) and issubclass(found, parent)):
+        raise ConfigError(
+            f"path {path!r} names no LlamaIndex {what} (no {base.rpartition(':')[2]})"
+        )
+    fields = getattr(found, "model_fields", {})
+    more = {name: value for name, value in json.loads(fixed).items() if name in fields}
+    try:
+        return found(**{**json.loads(args), **more})
+    except Exception as error:  # noqa: BLE001 - any class, any exception
+        raise ConfigError(f"{path} refuses its args: {scrubbed(error)}") from None
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        package = module.replace("_", "-").replace(".", "-")
+        raise ConfigError(
+            f"path {path!r} cannot be imported: {error}; if it is a LlamaIndex integration, "
+            f"run: pip install {package}"
+        ) from None
+
+
+def release(module: str) -> str:
+    """Give distribution and version that hold `module`, or a digest of its source file.
+
+    Integrations are named after their module: llama_index.embeddings.openai is
+    llama-index-embeddings-openai. Imports nothing but the parents of the module.
+    """
+    parts = module.replace("_", "-").split(".")
+    for end in range(len(parts), 0, -1):
+        for name in ("-".join(parts[:end]), "-".join([*parts[:end], "core"])):
+            try:
+                return f"{name} {metadata.version(name)}"
+            except metadata.PackageNotFoundError:
+                continue
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"path: there is no module {module!r}")
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+
+
+def translated_by_name(error: Exception, path: str) -> tuple[Exception, Report]:
+    """Say what an error of any library means: of one we do not know, by the name of its class.
+
+    Args:
+        error: what a class raised.
+        path: of the class, for the message.
+    """
+    if isinstance(error, RaytunerError):
+        return error, Report(cost=Cost())
+    library = type(error).__module__.partition(".")[0]
+    if library in _OURS:
+        return translated(error, Endpoint(path, _KEY_NAME))
+    names = " ".join(kind.__name__ for kind in type(error).__mro__).lower()
+    message = f"{path}: {type(error).__name__}: {scrubbed(error)}"
+    if "timeout" in names:
+        return ObjectiveFailure("timeout", message, retryable=True), Report(cost=None)
+    if "ratelimit" in names or "toomanyrequests" in names or "throttl" in names:
+        report = Report(throttled=True)
+        return ObjectiveFailure("rate_limit", message, retryable=True), report
+    if "authentication" in names or "unauthorized" in names:
+        return ConfigError(message), Report(cost=Cost(calls=1))
+    passing = isinstance(error, OSError) or "connection" in names
+    return ObjectiveFailure("provider", message, retryable=passing), Report(cost=None)
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(f"{name}.{key}", item)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _leaves(f"{name}.{number}", item)
+    else:
+        yield name, value
