@@ -103,8 +103,8 @@ def _remembering(count: Callable[[str], int]) -> Callable[[str], int]:
     return counted
 
 
-def _encodable(text: str) -> str:
-    """Replace lone surrogates, which have no UTF-8 spelling, one for one."""
+def encodable(text: str) -> str:
+    """Replace lone surrogates, which no tokenizer or server can read, one for one by U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -117,12 +117,12 @@ def _make_cl100k() -> Tokenizer:
         name="cl100k",
         fingerprint=f"cl100k:{_CL100K_SHA256[:16]}",
         starts=_cl100k_starts,
-        count=_remembering(lambda text: len(_cl100k_ids(_encodable(text)))),
+        count=_remembering(lambda text: len(_cl100k_ids(encodable(text)))),
     )
 
 
 def _cl100k_starts(text: str) -> IntArray:
-    text = _encodable(text)
+    text = encodable(text)
     _, lengths = _cl100k()
     ids = np.asarray(_cl100k_ids(text), dtype=np.int64)
     byte_starts = np.cumsum(lengths[ids]) - lengths[ids]
@@ -211,7 +211,7 @@ def _wordpiece_starts(text: str) -> IntArray:
 
 
 def _wordpiece_encoding(text: str) -> Any:
-    return _wordpiece().encode(_encodable(text), add_special_tokens=False)
+    return _wordpiece().encode(encodable(text), add_special_tokens=False)
 
 
 @lru_cache(maxsize=1)

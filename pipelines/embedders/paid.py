@@ -16,6 +16,7 @@ from pipelines.roles import Embedder
 from raytuner.component import ConfigError, digest
 from raytuner.gate import Demand, Gate, Limits, Report, run_in_background
 from raytuner.objective import Meter, ObjectiveFailure
+from raytuner.turnstile import standalone_gate
 
 _Value = TypeVar("_Value")
 _STAGE = "embed"
@@ -105,8 +106,6 @@ class PaidEmbedder(Embedder):
             ObjectiveFailure: the first failure.
         """
         outcomes: dict[int, Outcome[_Value]] = {}
-        from raytuner.turnstile import standalone_gate
-
         gate = meter.gate or standalone_gate()
         try:
             run_in_background(self._make(calls, translate, policy, gate, at_once, outcomes))

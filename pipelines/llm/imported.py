@@ -143,6 +143,8 @@ def translated_by_name(error: Exception, path: str) -> tuple[Exception, Report]:
     if isinstance(error, RaytunerError):
         return error, Report(cost=Cost())
     library = type(error).__module__.partition(".")[0]
+    if type(error).__name__ == "OpenAIError":  # the client cannot be made: there is no key
+        return ConfigError(f"{path}: {scrubbed(error)}"), Report(cost=Cost())
     if library in _OURS:
         return translated(error, Endpoint(path, _KEY_NAME))
     names = " ".join(kind.__name__ for kind in type(error).__mro__).lower()

@@ -6,18 +6,19 @@ looked at here before anybody relies on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines.llm.endpoint import Endpoint, failure_of, report_of, throttled
 from pipelines.llm.types import ChatRequest
-from pipelines.tokenizers import tokenizer
+from pipelines.tokenizers import encodable, tokenizer
 from raytuner.component import ConfigError
 from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
 
 if TYPE_CHECKING:
     from pipelines.llm.models import Attempt, OpenAIModel, Sample
+    from pipelines.llm.prices import Price
 
 _TOOK_NOTHING = (400, 401, 403, 404, 409, 422, 429)
 """Statuses of refusals that no endpoint charges for."""
@@ -32,7 +33,7 @@ def body_of(model: OpenAIModel, request: ChatRequest, first: int, count: int) ->
     sampling = request.sampling.sent()
     body: dict[str, Any] = {
         "model": model.model,
-        "messages": [message._asdict() for message in request.messages],
+        "messages": [{"role": role, "content": encodable(text)} for role, text in request.messages],
         model.length_field: sampling.pop("max_tokens"),
         **sampling,
     }
@@ -41,13 +42,18 @@ def body_of(model: OpenAIModel, request: ChatRequest, first: int, count: int) ->
     if request.sampling.seed is not None:
         body["seed"] = request.sampling.seed + first
     if request.schema is not None:
-        shape = {"name": "answer", "schema": dict(request.schema), "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": shape}
+        body["response_format"] = response_format(request.schema)
     if request.logprobs:
         body["logprobs"] = True
     if model.extra:
         body["extra_body"] = dict(model.extra)
     return body
+
+
+def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell the wish for JSON of a schema."""
+    shape = {"name": "answer", "schema": dict(schema), "strict": True}
+    return {"type": "json_schema", "json_schema": shape}
 
 
 async def chat(model: OpenAIModel, request: ChatRequest, first: int, count: int) -> Attempt:
@@ -57,14 +63,25 @@ async def chat(model: OpenAIModel, request: ChatRequest, first: int, count: int)
     body = body_of(model, request, first, count)
     client = model.endpoint().client()
     raw = await client.chat.completions.with_raw_response.create(**body)
-    completion = raw.parse()
+    samples, cost = read_completion(raw.parse(), model.rates(), request, count)
+    return Attempt(samples, report_of(raw.headers, Report(cost=cost)))
+
+
+def read_completion(
+    completion: Any, price: Price | None, request: ChatRequest, count: int
+) -> tuple[tuple[Sample, ...], Cost | None]:
+    """Read at most `count` samples, and what they cost if the endpoint says so.
+
+    Raises:
+        BadBodyError: this is no completion.
+    """
     usage = _used(completion)
     choices = _choices(completion, count)
     samples = samples_of(choices, usage or _estimated(choices, request))
-    price = model.rates()
-    usd = price.cost(usage[0], usage[1], usage[2]) if price and usage else 0.0
-    cost = Cost(usd, usage[0], usage[1], 1) if usage else None
-    return Attempt(samples, report_of(raw.headers, Report(cost=cost)))
+    if usage is None:
+        return samples, None
+    usd = price.cost(usage[0], usage[1], usage[2]) if price else 0.0
+    return samples, Cost(usd, usage[0], usage[1], 1)
 
 
 def _choices(completion: Any, count: int) -> list[Any]:
