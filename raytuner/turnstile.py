@@ -239,3 +239,12 @@ def standalone_gate() -> LocalGate:
     if _standalone is None or _standalone[0] != os.getpid():  # a forked child has another loop
         _standalone = (os.getpid(), LocalGate(Purse(None)))
     return _standalone[1]
+
+
+def limited_gate(usd: float | None) -> LocalGate:
+    """Give a gate for a piece of work of its own, without a sweep.
+
+    Args:
+        usd: dollars it may spend; None: the process's own gate, which has no limit.
+    """
+    return standalone_gate() if usd is None else LocalGate(Purse(usd))

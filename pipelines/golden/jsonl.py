@@ -6,7 +6,8 @@
 `id` and `question` are needed. Evidence items are all needed to answer; each is one of
 `{"doc", "start", "end"}` (with `"text"`, it must be what stands there), `{"quote"}` with or without
 `"doc"`, `{"doc"}` for a whole document, or `{"any_of": [items]}` of which one suffices. An item
-may carry a `"grade"` (1 unless given; higher is more relevant). `meta` is never looked at.
+may carry a `"grade"` (1 unless given; higher is more relevant). `meta` is never looked at,
+`reviewed` by `raytuner golden review` only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pipelines.records import field_text, json_lines, read_text, shorten
 from pipelines.types import Corpus, Question, Span
 from raytuner.component import ConfigError, nearest
 
-_FIELDS = ("id", "question", "answer", "evidence", "group", "tags", "meta")
+_FIELDS = ("id", "question", "answer", "evidence", "group", "tags", "meta", "reviewed")
 _EVIDENCE = ("doc", "start", "end", "text", "quote", "any_of", "grade")
 
 
@@ -30,13 +31,18 @@ def load_jsonl(path: Path, name: str, corpus: Corpus | None) -> Loaded:
     documents = need_corpus(corpus, name)
     locator = Locator(documents)
     questions = [
-        Sourced(_question(record, locator, f"{name}, line {line}"), f"line {line}")
+        Sourced(read_question(record, locator, f"{name}, line {line}"), f"line {line}")
         for line, record in json_lines(read_text(path, name), name)
     ]
     return Loaded(documents, questions, [])
 
 
-def _question(record: Mapping[str, Any], locator: Locator, where: str) -> Question:
+def read_question(record: Mapping[str, Any], locator: Locator, where: str) -> Question:
+    """Read one line.
+
+    Raises:
+        ConfigError: beginning with `where`: an unknown field, or evidence that is not there.
+    """
     _known_fields(record, _FIELDS, where, "keep anything else under `meta`")
     evidence = record.get("evidence")
     if not isinstance(evidence, list | None):
