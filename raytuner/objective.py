@@ -248,17 +248,14 @@ class Objective(ABC):
         return ()
 
     def preflight(self, points: Sequence[Params], *, remote: bool) -> None:
-        """Reach out, without spending, to the services that `points` need.
+        """Reach out, without spending, to the services that `points` need; before a run.
 
-        Called before a run, in the driver.
-
-        Args:
-            points: parameters that the study may try.
-            remote: whether trials run elsewhere, where keys may be that are not here.
+        `remote`: trials run elsewhere, where keys may be that are not here.
 
         Raises:
             ConfigError: a key is missing or refused, a model unknown.
         """
+        del points, remote
 
     def paid(self) -> bool:
         """Tell whether evaluating makes calls that go through the gate (`Meter.gate`)."""

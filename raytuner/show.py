@@ -22,6 +22,7 @@ from raytuner.printable import plain, spell_params
 from raytuner.results import Results
 from raytuner.schedulers import Full
 from raytuner.search import Grid
+from raytuner.spending import accounts, plain_work
 from raytuner.study import Study
 from raytuner.summary import lines
 from raytuner.trial_table import metric_names, print_table
@@ -236,8 +237,10 @@ def as_plain(results: Results) -> dict[str, Any]:
         "gain over baseline": gain._asdict() if gain else None,
         "indistinguishable from best": [t.number for t in results.contenders()],
         "stopped": results.stop_reason,
-        "work": results.work,
-        "work of all sessions": results.total_work,
+        "work": plain_work(results.work),
+        "work of all sessions": plain_work(results.total_work),
+        "calls": [row._asdict() for row in accounts(results.work)],
+        "calls of all sessions": [row._asdict() for row in accounts(results.total_work)],
         "stage seconds": results.stage_seconds,
         "run folder": str(results.folder) if results.folder else None,
         "trials": records,

@@ -11,6 +11,7 @@ import numpy as np
 
 from raytuner.printable import plain, shorten, spell_params
 from raytuner.results import Interval, Results
+from raytuner.spending import accounts, plain_work, spoken
 from raytuner.trial import Trial
 
 CUT, UNSEEN = "texts cut at the model's limit", "tokens never seen by the model"
@@ -151,13 +152,16 @@ def _failed(results: Results) -> list[str]:
 
 
 def _work(results: Results) -> list[str]:
-    """Say what the latest session did."""
-    done = {name: amount for name, amount in results.work.items() if name not in {CUT, UNSEEN}}
-    if not done:
+    """Say what the latest session did, and what it paid for."""
+    paid = spoken(accounts(results.work))
+    work = plain_work(results.work)
+    done = {name: amount for name, amount in work.items() if name not in {CUT, UNSEEN}}
+    if not done and not paid:
         return ["Work done: none, everything was on record."] if results.total_work else []
     said = "Work done: " + ", ".join(f"{amount:,} {name}" for name, amount in done.items())
     stages = [f"{k} {s:.1f} s" for k, s in results.stage_seconds.items() if s >= 0.05]
-    return [f"{said} ({', '.join(stages)})." if stages else f"{said}."]
+    first = f"{said} ({', '.join(stages)})." if stages else f"{said}."
+    return [*([first] if done else []), *map(plain, paid)]
 
 
 def _next(results: Results, study: Path | None) -> list[str]:
