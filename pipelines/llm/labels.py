@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -33,11 +34,21 @@ def read_sample(sample: Sample, schema: Mapping[str, Any] | None) -> tuple[Label
 def _parsed(text: str, schema: Mapping[str, Any]) -> tuple[Label | None, Any]:
     fenced = _FENCED.fullmatch(text)
     try:
-        data = json.loads(fenced[1] if fenced else text)
+        data = json.loads(
+            fenced[1] if fenced else text, parse_float=_finite, parse_constant=_finite
+        )
     except (ValueError, RecursionError):
         return "invalid", None
     fits = _validator(json.dumps(schema, sort_keys=True)).is_valid(data)
     return (None, data) if fits else ("invalid", None)
+
+
+def _finite(text: str) -> float:
+    """Read a number; Python would take NaN, Infinity and 1e999 too."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no JSON")
+    return number
 
 
 @lru_cache(maxsize=256)
