@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from raytuner.component import ConfigError, nearest
+from raytuner.inference_budget import InferenceBudget, too_dear
 from raytuner.intake import Intake, refused_key
 from raytuner.journal import Event, Journal
 from raytuner.listener import Listener
@@ -34,6 +35,7 @@ class Course:
         learns: whether the search goes by what it is told.
         staged: whether trials go from rung to rung, or the search learns; then the order of
             reports is recorded, and repeated to both when the study is resumed.
+        usd_per_question: the most that a trial may spend on a question, or None.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Course:
         metric: str | None,
         learns: bool,
         staged: bool,
+        usd_per_question: float | None = None,
     ) -> None:
         self.metric = metric
         self._objective = objective
@@ -59,6 +62,8 @@ class Course:
         self._journal = journal
         self._listener = listener
         self._staged = staged
+        self._limit = usd_per_question
+        self._prices = InferenceBudget(usd_per_question)
         self._units = len(record.units)
         self._unrecorded: list[Event] = []
         if staged:
@@ -142,15 +147,28 @@ class Course:
         self._order.ended(trial.params)
         score = self._score(trial, units)
         if units < self._units:
+            if not trial.baseline and (reason := self._prices.look(trial, units)):
+                self._price_out(trial, reason, known=known)
+                return
             if not known and trial.status not in {"complete", "pruned"}:
                 trial.status = "paused"
             self._intake.tell(trial.key, score, units, ended=False)
         else:
             trial.status = "complete"
             self._check_metric(trial)
-            self._intake.tell(trial.key, score, None, ended=True)
+            told = None if too_dear(trial, self._limit) else score  # it cannot win
+            self._intake.tell(trial.key, told, None, ended=True)
             self._listener.ended(trial)
         self._prune(self._rungs.reached(trial.key, score), known=known)
+
+    def _price_out(self, trial: Trial, reason: str, *, known: bool) -> None:
+        """End a trial that spends too much; to the search it is one that cannot be used."""
+        if trial.status not in {"complete", "pruned"}:
+            trial.status, trial.failure, trial.reason = "pruned", None, reason
+            self._unrecorded.append(ended_event(Ended(trial.key, "pruned", 0.0, reason=reason)))
+        self._intake.tell(trial.key, None, None, ended=True)
+        self._listener.ended(trial)
+        self._prune(self._rungs.dropped(trial.key), known=known)
 
     def _prune(self, keys: Sequence[str], *, known: bool = False) -> None:
         """End trials that the scheduler has stopped; before a session is open, all are `known`."""
@@ -158,7 +176,7 @@ class Course:
             trial = self._record.trials[key]
             units = self._rungs.target(key)
             if trial.status not in {"complete", "pruned"}:
-                trial.status, trial.failure = "pruned", None
+                trial.status, trial.failure, trial.reason = "pruned", None, None
                 self._unrecorded.append(ended_event(Ended(key, "pruned", 0.0)))
             self._intake.tell(key, self._score(trial, units), units, ended=True)
             self._listener.ended(trial)

@@ -107,6 +107,16 @@ class Gate(Protocol):
         """Give the permit back. Returns at once."""
 
 
+class Answers(Protocol):
+    """Where answers of paid calls are kept, by the key of what was asked."""
+
+    def recall(self, key: str) -> bytes | None:
+        """Give what is known."""
+
+    def keep(self, key: str, answer: bytes) -> None:
+        """Remember an answer."""
+
+
 _lock = threading.Lock()
 _loop: tuple[int, asyncio.AbstractEventLoop] | None = None
 

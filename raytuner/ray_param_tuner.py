@@ -200,7 +200,6 @@ class RayTuneParamTuner(SyncTuner):
         setting = Setting(
             backend="ray-tune" if self._config.tune else "ray",
             workers=self.num_workers,
-            paid=self.budget.usd is not None,
             address=self.address,
             resources=self.resources_per_trial,
             folder=None if self.run_dir is None else Path(self.run_dir),

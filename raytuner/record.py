@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from raytuner.budget import Entry, ledger_spent
 from raytuner.journal import SCHEMA, Event
 from raytuner.objective import Cost, Failure, Params, UnitScore
 from raytuner.trial import Trial
@@ -68,7 +69,15 @@ def rung_event(key: str, units: int) -> Event:
 
 def ended_event(outcome: Ended) -> Event:
     """Spell the end of a job."""
-    return {"event": "ended", **asdict(outcome)}
+    facts = asdict(outcome)
+    if outcome.reason is None:
+        del facts["reason"]
+    return {"event": "ended", **facts}
+
+
+def money_event(entries: Sequence[Entry]) -> Event:
+    """Spell reservations and settlements: rows of [ticket, usd, tokens, settled]."""
+    return {"event": "money", "rows": [list(entry) for entry in entries]}
 
 
 def _row(score: UnitScore) -> list[Any]:
@@ -112,7 +121,9 @@ class Record:
         events: the journal so far.
 
     `work` and `stages` (seconds) sum up the latest session alone. `history` holds the study's
-    own proposals and rungs in the order of the journal.
+    own proposals and rungs in the order of the journal. `cost` sums up what units have cost;
+    `spent_usd` and `spent_tokens` are what the sessions in `events` have spent, with what was
+    set aside for calls under way when one was cut off.
     """
 
     def __init__(
@@ -123,6 +134,8 @@ class Record:
         self.units = tuple(units)
         self.trials: dict[str, Trial] = {}
         self.cost = Cost()
+        self.spent_usd = 0.0
+        self.spent_tokens = 0
         self.seconds = 0.0
         self.sessions = 0
         self.history: list[Step] = []
@@ -167,7 +180,7 @@ class Record:
         """Add unit scores to a trial."""
         trial.record(scores, self._positions)
         if trial.complete:  # also if no end of its job is on record
-            trial.status, trial.failure = "complete", None
+            trial.status, trial.failure, trial.reason = "complete", None, None
         for score in scores:
             self.cost = self.cost.plus(score.cost)
 
@@ -175,6 +188,7 @@ class Record:
         """Note how a job ended; a later job of the same trial overrides."""
         trial.status = "complete" if not trial.missing() else outcome.status
         trial.failure = None if trial.status == "complete" else outcome.failure
+        trial.reason = outcome.reason if trial.status == "pruned" else None
         for name, amount in outcome.counts.items():
             trial.counts[name] = trial.counts.get(name, 0) + amount
             self.work[name] = self.work.get(name, 0) + amount
@@ -184,6 +198,7 @@ class Record:
 
     def _replay(self, session: Sequence[Event]) -> None:
         self.begin()
+        before, entries = self.cost, list[Entry]()
         opened = session[0]
         self.seconds += max(0.0, session[-1]["t"] - opened["t"])
         mine = opened["study"] == self.study
@@ -196,6 +211,8 @@ class Record:
                 else:
                     for score in scores:
                         self.cost = self.cost.plus(score.cost)
+            elif kind == "money":
+                entries += [Entry(*row[: len(Entry._fields)]) for row in event.get("rows", ())]
             elif opened["scope"] != self.scope:
                 continue
             elif kind == "trial":
@@ -204,7 +221,16 @@ class Record:
                 self._over(event)
             if mine and kind in {"trial", "repeat", "rung"}:
                 self.history.append(_step(event))
+        self._account(before, entries)
         self.sessions += 1
+
+    def _account(self, before: Cost, entries: Sequence[Entry]) -> None:
+        """Add what a session has spent; its ledger has all, but not every session has one."""
+        usd, tokens = ledger_spent(entries)
+        units = self.cost.tokens_in + self.cost.tokens_out
+        units -= before.tokens_in + before.tokens_out
+        self.spent_usd += max(self.cost.usd - before.usd, usd)
+        self.spent_tokens += max(units, tokens)
 
     def _known(self, event: Event, *, mine: bool) -> None:
         key, params = event["key"], _params(event["params"])
@@ -216,7 +242,8 @@ class Record:
 
     def _over(self, event: Event) -> None:
         fields = {name: event[name] for name in ("key", "status", "seconds", "counts", "stages")}
-        self.end(self.trials[event["key"]], Ended(**fields, failure=_failure(event["failure"])))
+        failure, reason = _failure(event["failure"]), event.get("reason")
+        self.end(self.trials[event["key"]], Ended(**fields, failure=failure, reason=reason))
 
 
 def _step(event: Event) -> Step:

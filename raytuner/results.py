@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.component import ConfigError
+from raytuner.inference_budget import too_dear
 from raytuner.journal import read
 from raytuner.record import Record
 from raytuner.trial import Trial
@@ -66,6 +67,7 @@ class Results:
         name: name of the study.
         folder: its run folder, or None.
         stop_reason: why the last session ended early, or None.
+        usd_per_question: the most that a trial may spend on a question to be the best.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Results:
         name: str = "study",
         folder: Path | None = None,
         stop_reason: str | None = None,
+        usd_per_question: float | None = None,
     ) -> None:
         self.record = record
         self.metric = metric
@@ -86,6 +89,7 @@ class Results:
         self.name = name
         self.folder = folder
         self.stop_reason = stop_reason
+        self.usd_per_question = usd_per_question
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
@@ -110,6 +114,7 @@ class Results:
             name=last["name"],
             folder=folder,
             stop_reason=reason,
+            usd_per_question=last.get("config", {}).get("budget", {}).get("usd_per_question"),
         )
 
     # ---- trials
@@ -130,8 +135,12 @@ class Results:
     @property
     def best(self) -> Trial | None:
         """The complete trial with the best mean, or None. A lead, not a proof."""
-        first = self.ranked[0] if self.ranked else None
-        return first if first is not None and self.score(first) is not None else None
+        return next(iter(self._eligible()), None)
+
+    def _eligible(self) -> list[Trial]:
+        """List the complete trials that do not spend too much, best first."""
+        dear, limit = too_dear, self.usd_per_question
+        return [t for t in self.ranked if self.score(t) is not None and not dear(t, limit)]
 
     @property
     def baseline(self) -> Trial | None:
@@ -163,7 +172,7 @@ class Results:
         best = self.best
         if best is None:
             return []
-        others = [t for t in self.ranked if t is not best and self.score(t) is not None]
+        others = self._eligible()[1:]
         return [t for t in others if (d := self.difference(best, t)) is None or d.low <= 0]
 
     # ---- tables
@@ -203,7 +212,9 @@ class Results:
         row["baseline"] = trial.baseline
         row.setdefault("seconds", round(trial.seconds, 3))  # a metric may have the name
         row.setdefault("usd", trial.cost.usd)
-        row["failure"] = f"{trial.failure.kind}: {trial.failure.message}" if trial.failure else None
+        row["failure"] = trial.reason
+        if trial.failure:
+            row["failure"] = f"{trial.failure.kind}: {trial.failure.message}"
         row["key"] = trial.key
         return row
 

@@ -102,6 +102,7 @@ class Session:
             name=prepared.study.name,
             folder=prepared.folder,
             stop_reason=self.sweep.stop_reason,
+            usd_per_question=prepared.study.budget.usd_per_question,
         )
 
 

@@ -181,7 +181,6 @@ class Study(BaseModel):
             backend=self.backend,
             workers=self.workers,
             plugins=self.plugins,
-            paid=self.budget.usd is not None,
             timeout=self.timeout,
             address=self.address,
             resources=self.resources,

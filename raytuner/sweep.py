@@ -17,8 +17,10 @@ from typing import Any
 from raytuner.budget import Budget, Purse, Spent
 from raytuner.component import RaytunerError
 from raytuner.course import Course
+from raytuner.inference_budget import Doubling
 from raytuner.intake import Cleaner, Intake
 from raytuner.journal import Journal
+from raytuner.ledger import Ledger
 from raytuner.listener import Listener, Silent
 from raytuner.meter import WorkMeter
 from raytuner.objective import Objective, Params, UnitScore
@@ -28,6 +30,7 @@ from raytuner.rungs import Rungs
 from raytuner.schedulers import Full, Judge
 from raytuner.search import Proposer
 from raytuner.trial import Trial
+from raytuner.turnstile import LocalGate
 from raytuner.worker import Ended, Job, Patience
 
 
@@ -72,9 +75,8 @@ class Sweep:
         self.record = record
         self.stop_reason: str | None = None
         self.finished = False
-        self.purse = Purse((budget or Budget()).usd, record.cost.usd)
         self._journal = journal
-        self._budget = budget or Budget()
+        self._budget = budget = budget or Budget()
         self._patience = patience or Patience()
         self._listener = listener or Silent()
         order = Order(objective, 1 if learns else lookahead)
@@ -87,6 +89,8 @@ class Sweep:
             journal=journal if learns else None,
         )
         units = len(objective.units())
+        if judge is None and budget.usd_per_question is not None:
+            judge = Doubling(units)
         self._staged = learns or judge is not None
         self._course = Course(
             objective=objective,
@@ -99,8 +103,26 @@ class Sweep:
             metric=metric,
             learns=learns,
             staged=self._staged,
+            usd_per_question=budget.usd_per_question,
         )
         self._cancel = threading.Event()
+        self._ledger = Ledger(journal, self.cancel)
+        limited = budget.usd is not None or budget.tokens is not None
+        self.purse = Purse(
+            budget.usd,
+            record.spent_usd,
+            tokens=budget.tokens,
+            tokens_spent=record.spent_tokens,
+            ledger=None if journal.folder is None else self._ledger,
+        )
+        self.paid = limited or objective.paid()
+        answers = objective.answers()
+        self.gate = LocalGate(
+            self.purse,
+            recall=answers and answers.recall,
+            keep=answers and answers.keep,
+            cancelled=self._cancel.is_set,
+        )
         self._state = threading.Condition()
         self._running: dict[str, Trial] = {}
         self._started = time.monotonic()
@@ -151,7 +173,7 @@ class Sweep:
 
     def meter(self) -> WorkMeter:
         """Make the meter of one job."""
-        return WorkMeter(self.purse, self._cancel)
+        return WorkMeter(self.purse, self._cancel, gate=self.gate)
 
     def score(self, key: str, scores: Sequence[UnitScore]) -> None:
         """Record unit scores; returns once they are on disk."""
@@ -174,7 +196,7 @@ class Sweep:
                 self._course.failed(trial)
             elif outcome.status == "stopped":
                 self._course.stopped(trial)
-                self.cancel("the budget has no room for the next paid call")
+                self.cancel(outcome.reason or "the budget has no room for the next paid call")
             else:
                 self._course.reached(trial)
             self._state.notify_all()
@@ -185,6 +207,7 @@ class Sweep:
             self.stop_reason = self.stop_reason or reason
             self._cancel.set()
             self._state.notify_all()
+        self.gate.wake()
 
     @property
     def cancelled(self) -> bool:
@@ -194,7 +217,7 @@ class Sweep:
     def spent(self) -> Spent:
         """Sum up what the study has consumed, earlier sessions included, trials aside."""
         seconds = self.record.seconds + time.monotonic() - self._started
-        return Spent(seconds=seconds, usd=self.purse.spent)
+        return Spent(seconds=seconds, usd=self.purse.spent, tokens=self.purse.tokens_spent)
 
     def _over(self) -> bool:
         if self._cancel.is_set():
@@ -219,11 +242,13 @@ class Sweep:
             yield
         except BaseException as error:
             self.cancel(_reason(error))
+            self._ledger.close()
             with contextlib.suppress(OSError, RaytunerError):  # what ended it says more
                 self._journal.append({"event": "closed", "reason": self.stop_reason})
             raise
         finally:
             alarm.cancel()
+            self._ledger.close()
         self._journal.append({"event": "closed", "reason": self.stop_reason})
 
     def _ring(self) -> None:

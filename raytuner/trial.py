@@ -20,7 +20,8 @@ class Trial:
     """The record of one configuration, rebuilt from the journal.
 
     Scores are kept as one float64 table [units, metrics] so that thousands of trials stay
-    small; NaN means "not scored", never a score.
+    small; NaN means "not scored", never a score. `reason` says why it was stopped early, if it
+    was not for its scores.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Trial:
     seconds: float = 0.0
     cost: Cost = field(default_factory=Cost)
     failure: Failure | None = None
+    reason: str | None = None
     failures: dict[str, Failure] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)

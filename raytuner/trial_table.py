@@ -84,6 +84,8 @@ def _status(trial: Trial, metric: str | None) -> str:
     answered = len(trial.units) - len(trial.missing())
     score = trial.mean(metric, answered) if metric else None
     so_far = "" if score is None else f": {score:.4f}"
+    if trial.reason:
+        so_far = f": {trial.reason}"
     return f"{trial.status} at {answered}{so_far}"
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from raytuner.budget import BudgetExhaustedError
@@ -51,7 +51,10 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended; its scores have been emitted before."""
+    """How a job ended; its scores have been emitted before.
+
+    `reason` says why a trial was stopped, if it was neither for its scores nor for a failure.
+    """
 
     key: str
     status: Status
@@ -59,6 +62,7 @@ class Ended:
     failure: Failure | None = None
     counts: dict[str, int] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
+    reason: str | None = None
 
 
 class _Progress:
@@ -138,8 +142,8 @@ def run_job(objective: Objective, job: Job, emit: Emit, meter: WorkMeter) -> End
                         emit(scored)
                     if meter.cancelled:
                         break
-        except BudgetExhaustedError:
-            return _ended(job, "stopped", started, meter)
+        except BudgetExhaustedError as error:
+            return replace(_ended(job, "stopped", started, meter), reason=str(error))
     return _finish(job, progress, emit, started, meter)
 
 
@@ -166,8 +170,8 @@ async def arun_job(
                         emit(scored)
                     if meter.cancelled:
                         break
-        except BudgetExhaustedError:
-            return _ended(job, "stopped", started, meter)
+        except BudgetExhaustedError as error:
+            return replace(_ended(job, "stopped", started, meter), reason=str(error))
         except TimeoutError:
             if not limit.expired():  # it is not ours
                 raise

@@ -34,7 +34,6 @@ class Setting:
         backend: which one.
         workers: trials at the same time; None: one, on Ray as many as fit.
         plugins: modules that worker processes import first.
-        paid: whether the trials share a purse.
         timeout: seconds that one attempt at a trial may take, or None.
         address: of the Ray cluster: `local`, `auto`, host:port or ray://host:port.
         resources: what a trial occupies there.
@@ -45,7 +44,6 @@ class Setting:
     backend: BackendName = "inprocess"
     workers: int | None = None
     plugins: Sequence[str] = ()
-    paid: bool = False
     timeout: float | None = None
     address: str | None = None
     resources: Resources = field(default_factory=Resources)
@@ -59,12 +57,6 @@ def choose(setting: Setting) -> Backend:
     Raises:
         ConfigError: it cannot do what the study wants.
     """
-    if setting.backend in {"processes", "ray", "ray-tune"} and setting.paid:
-        raise ConfigError(
-            f"backend: {setting.backend} cannot share one purse; use threads or async with "
-            "budget.usd",
-            ("backend",),
-        )
     workers, timeout = setting.workers or 1, setting.timeout
     if setting.backend == "ray":
         from raytuner.backends.ray_pool import ray_backend

@@ -18,6 +18,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from raytuner.backends.feeder import LostWorkerError, Report, WorkerStartError, feed
+from raytuner.backends.gate_pipe import Line, join_gate, serve_gate
 from raytuner.backends.inprocess import run_feeders
 from raytuner.backends.reporter import Reporter
 from raytuner.component import ConfigError, import_plugins
@@ -68,6 +69,7 @@ class _Seat:
         self._context: SpawnContext = multiprocessing.get_context("spawn")
         self._process: SpawnProcess | None = None
         self._pipe: Connection[Any, Any] | None = None
+        self._line: Line | None = None
 
     # ---- the crew
 
@@ -82,10 +84,14 @@ class _Seat:
             return self
         self.close()
         self._pipe, theirs = self._context.Pipe()
-        arguments = (theirs, self._sweep.objective, self._plugins)
+        ours, gate = self._context.Pipe() if self._sweep.paid else (None, None)
+        arguments = (theirs, gate, self._sweep.objective, self._plugins)
         self._process = self._context.Process(target=_work, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
+        if ours is not None and gate is not None:
+            gate.close()
+            self._line = serve_gate(self._sweep.gate, ours)
         return self if self._is_ready(self._pipe, self._process) else None
 
     def _is_ready(self, pipe: Connection[Any, Any], process: SpawnProcess) -> bool:
@@ -169,15 +175,22 @@ class _Seat:
                 self._process.join()
         if self._pipe is not None:
             self._pipe.close()
-        self._process = self._pipe = None
+        if self._line is not None:
+            self._line.close()
+        self._process = self._pipe = self._line = None
 
 
-def _work(pipe: Connection[Any, Any], objective: Objective, plugins: tuple[str, ...]) -> None:
+def _work(
+    pipe: Connection[Any, Any],
+    gate: Connection[Any, Any] | None,
+    objective: Objective,
+    plugins: tuple[str, ...],
+) -> None:
     """Be a worker: jobs in; reports, each answered, out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group; the driver decides
     import_plugins(plugins)
     jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-    reporter = Reporter(objective, pipe.send)
+    reporter = Reporter(objective, pipe.send, None if gate is None else join_gate(gate))
     with contextlib.suppress(*_GONE):
         pipe.send(True)
         reading = (pipe, jobs, reporter)

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from raytuner.backends.feeder import Report
+from raytuner.gate import Demand, Gate, Permit, background, run_in_background
+from raytuner.gate import Report as Made
 from raytuner.meter import WorkMeter
-from raytuner.objective import Objective, UnitScore
+from raytuner.objective import Cost, Objective, UnitScore
 from raytuner.worker import Job, run_job
 
 
@@ -25,11 +27,15 @@ class Reporter:
     Args:
         objective: what is evaluated.
         send: takes every report; what it raises ends the job.
+        gate: of the sweep, for paid calls; None where there are none.
     """
 
-    def __init__(self, objective: Objective, send: Callable[[Report], None]) -> None:
+    def __init__(
+        self, objective: Objective, send: Callable[[Report], None], gate: Gate | None = None
+    ) -> None:
         self._objective = objective
         self._send = send
+        self._gate = gate
         self._cancel = threading.Event()
         self._answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._open: set[str] = set()
@@ -48,7 +54,8 @@ class Reporter:
         """Run a job to its end and report that too."""
         self._open, self._last, self._waited = set(job.units), (), 0.0
         started = time.perf_counter()
-        ended = run_job(self._objective, job, self._emit, _Meter(self._cancel, self.report_pause))
+        meter = _Meter(self._cancel, self.report_pause, self._gate)
+        ended = run_job(self._objective, job, self._emit, meter)
         inside = time.perf_counter() - started - self._waited
         self._send(Report(self._last, ended=ended, inside=max(0.0, inside)))
 
@@ -73,11 +80,34 @@ class Reporter:
 
 
 class _Meter(WorkMeter):
-    """A meter that says when its job pauses before another attempt."""
+    """A meter that says when its job pauses, and has its money in the driver's purse."""
 
-    def __init__(self, cancel: threading.Event, tell: Callable[[float], None]) -> None:
-        super().__init__(cancel=cancel)
+    def __init__(
+        self, cancel: threading.Event, tell: Callable[[float], None], gate: Gate | None
+    ) -> None:
+        super().__init__(cancel=cancel, gate=gate)
         self._tell = tell
+        self._permits: list[tuple[float, Permit]] = []
+
+    def reserve(self, usd: float) -> None:
+        """Set money aside for a call; see `Purse.reserve`."""
+        if self.gate is None:
+            super().reserve(usd)
+            return
+        permit = run_in_background(self.gate.admit(Demand("", usd=usd, patient=False)))
+        with self._lock:
+            self._permits.append((usd, permit))
+
+    def settle(self, reserved: float, cost: Cost) -> None:
+        """Replace a reservation by the real cost."""
+        if self.gate is None:
+            super().settle(reserved, cost)
+            return
+        with self._lock:
+            mine = next(pair for pair in self._permits if pair[0] == reserved)
+            self._permits.remove(mine)
+        background().call_soon_threadsafe(self.gate.settle, mine[1], Made(cost=cost))
+        self.spend(cost)
 
     def pause(self, seconds: float) -> None:
         """Wait, but not beyond the end of the sweep."""
