@@ -10,6 +10,7 @@ import contextlib
 import functools
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,15 +53,12 @@ class RayBackend:
         if first is None:
             return
         from raytuner.backends.ray_crew import Crew, note
-        from raytuner.backends.ray_exchange import start_exchange, stop_exchange
         from raytuner.backends.ray_session import connected
 
         began = time.perf_counter()
         with connected(self.address, self.setting.folder) as session:
             size = self._size(session)
-            exchange = start_exchange(sweep.objective, self.setting.storage)
-            try:
-                plan = self._plan(sweep.objective, exchange, session)
+            with self._planned(sweep, session) as plan:
                 pool = Crew(sweep, plan, options_of(self.setting.resources), size)
                 try:
                     feeder = functools.partial(feed, sweep, pool, self.setting.timeout)
@@ -71,8 +69,6 @@ class RayBackend:
                     _sweep_up(session.logs)
                     self.stats = pool.stats(began)
                 pool.check()
-            finally:
-                stop_exchange(exchange)
         if self.stats.jobs:
             note(
                 f"Ray: {self.stats.jobs} jobs on {self.stats.workers} workers, "
@@ -96,7 +92,20 @@ class RayBackend:
         note(f"Ray ({session.name}): {size} workers{where}")
         return size
 
-    def _plan(self, objective: Objective, exchange: Any, session: Session) -> Plan:
+    @contextlib.contextmanager
+    def _planned(self, sweep: Sweep, session: Session) -> Iterator[Plan]:
+        """Start what the workers of a run share, for as long as it lasts."""
+        from raytuner.backends.ray_exchange import start_exchange, stop_exchange
+        from raytuner.backends.ray_gate import shared_gate
+
+        exchange = start_exchange(sweep.objective, self.setting.storage)
+        try:
+            with shared_gate(sweep) as gate:
+                yield self._plan(sweep.objective, exchange, gate, session)
+        finally:
+            stop_exchange(exchange)
+
+    def _plan(self, objective: Objective, exchange: Any, gate: Any, session: Session) -> Plan:
         from raytuner.backends.ray_parcel import put_objective
         from raytuner.backends.ray_worker import Plan
 
@@ -106,6 +115,7 @@ class RayBackend:
             plugins=tuple(self.setting.plugins),
             paths=tuple(str(Path(path).absolute()) for path in sys.path),
             logs=None if session.logs is None else str(session.logs),
+            gate=gate,
         )
 
 

@@ -59,22 +59,17 @@ class RayTuneBackend(RayBackend):
             ConfigError: the cluster, the plugins, the objective or the run config is unusable.
             WorkerStartError: workers die before they are ready.
         """
-        from raytuner.backends.ray_exchange import start_exchange, stop_exchange
         from raytuner.backends.ray_session import connected
         from raytuner.backends.ray_tune_bridge import Bridge
 
         with connected(self.address, self.setting.folder) as session, _plain_tune():
             size = self._size(session)
-            exchange = start_exchange(sweep.objective, self.setting.storage)
-            try:
-                plan = self._plan(sweep.objective, exchange, session)
+            with self._planned(sweep, session) as plan:
                 bridge = Bridge(sweep, size, self.setting.timeout)
                 with _experiments(self.setting.folder) as folder, _quick(size):
                     fit = self._controller(plan, bridge, folder)
                     # Not in this thread: there Tune would take Ctrl-C for itself.
                     run_feeders(sweep, [lambda: _run(fit, bridge)])
-            finally:
-                stop_exchange(exchange)
 
     def _controller(self, plan: Plan, bridge: Bridge, folder: Path) -> Callable[[], object]:
         """Set up Tune's controller.

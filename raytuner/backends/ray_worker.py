@@ -17,6 +17,7 @@ from raytuner.backends.feeder import Report
 from raytuner.backends.ray_parcel import unpacked
 from raytuner.backends.reporter import Reporter
 from raytuner.component import ConfigError, import_plugins
+from raytuner.gate import Gate
 from raytuner.worker import Job
 
 
@@ -28,6 +29,7 @@ class Plan:
         objective: reference to the objective's `Parcel`, in a tuple so that it is not fetched
             with the plan.
         exchange: handle of the run's exchange.
+        gate: handle of the gate for paid calls; None where there are none.
         plugins: modules to import first.
         paths: import paths of the driver, taken over where they exist.
         logs: folder of log files, used where it exists.
@@ -38,6 +40,7 @@ class Plan:
     plugins: tuple[str, ...]
     paths: tuple[str, ...]
     logs: str | None
+    gate: Any = None
 
 
 class RaytunerWorker:
@@ -66,7 +69,7 @@ class RaytunerWorker:
         from raytuner.backends.ray_exchange import join_exchange
 
         join_exchange(plan.exchange, objective)
-        self._reporter = Reporter(objective, self._reports.put)
+        self._reporter = Reporter(objective, self._reports.put, _gate(plan))
         threading.Thread(target=self._run, name="raytuner-trials", daemon=True).start()
         return None
 
@@ -99,6 +102,14 @@ class RaytunerWorker:
                 self._reporter.run(job)
             except BaseException as error:  # noqa: BLE001 - raised again where the driver sees it
                 self._reports.put(error)
+
+
+def _gate(plan: Plan) -> Gate | None:
+    if plan.gate is None:
+        return None
+    from raytuner.backends.ray_gate import join_gate
+
+    return join_gate(plan.gate)
 
 
 def _log_to(folder: str | None) -> None:
