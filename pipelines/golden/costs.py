@@ -75,7 +75,12 @@ def _dearest(model: LanguageModel, requests: Sequence[ChatRequest]) -> Cost:
             usd, tokens = worst_case(member, request, 1)
             reply = request.sampling.max_tokens
             total = total.plus(Cost(usd, tokens - reply, reply, 1))
-        most = Cost(*map(max, most, total))
+        most = Cost(
+            max(most.usd, total.usd),
+            max(most.tokens_in, total.tokens_in),
+            max(most.tokens_out, total.tokens_out),
+            max(most.calls, total.calls),
+        )
     return most
 
 
@@ -88,4 +93,5 @@ def _cheapest(model: LanguageModel, request: ChatRequest) -> Cost:
 
 
 def _times(cost: Cost, number: int) -> Cost:
-    return Cost(*(part * number for part in cost))
+    usd, tokens_in, tokens_out, calls = cost
+    return Cost(usd * number, tokens_in * number, tokens_out * number, calls * number)

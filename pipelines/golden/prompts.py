@@ -84,9 +84,10 @@ def recalling(question: str) -> ChatRequest:
     return _request(_RECALL, f"Question: {question}", _ANSWER_SCHEMA, 300)
 
 
-def comparing(question: str, first: str, second: str) -> ChatRequest:
+def comparing(question: str, reference: str, answer: str) -> ChatRequest:
     """Ask whether two answers are the same."""
-    user = f"Question: {question}\n\n<first>\n{first}\n</first>\n\n<second>\n{second}\n</second>"
+    answers = f"<reference>\n{reference}\n</reference>\n\n<answer>\n{answer}\n</answer>"
+    user = f"Question: {question}\n\n{answers}"
     return _request(_COMPARE, user, _SAME_SCHEMA, 50)
 
 
