@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next thing that is due, and endpoints to live on it."""
+"""An event loop whose clock jumps to the next thing due, endpoints to live on it, and waiting."""
 
 import asyncio
 import bisect
@@ -99,3 +99,14 @@ def busiest(times, window):
         (i - bisect.bisect_right(ordered, t - window + 1e-6) + 1 for i, t in enumerate(ordered)),
         default=0,
     )
+
+
+async def soon():
+    """Let everybody run who can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def begin(gate, demand):
+    """Ask a gate in a task of its own."""
+    return asyncio.ensure_future(gate.admit(demand))
