@@ -36,7 +36,7 @@ class OpenAI(PaidEmbedder, kind="openai"):
     """
 
     unkeyed: ClassVar[frozenset[str]] = PaidEmbedder.unkeyed | {
-        "api_key_env", "azure_api_version", "batch_size", "deadline", "max_tokens_per_request",
+        "api_key_env", "batch_size", "deadline", "max_tokens_per_request",
         "retries", "timeout",
     }  # fmt: skip
 
@@ -89,8 +89,8 @@ class OpenAI(PaidEmbedder, kind="openai"):
     def identity(self) -> tuple[Any, ...]:
         """Name Azure's version only where there is one: other keys are older than the field."""
         role, kind, version, fields = super().identity()
-        azure = self.azure_api_version
-        return role, kind, version, fields if azure is None else {**fields, "azure": azure}
+        kept = {k: v for k, v in fields.items() if k != "azure_api_version" or v is not None}
+        return role, kind, version, kept
 
     def fingerprint(self) -> str:
         """Name server, model, width, prefixes and limit."""

@@ -17,6 +17,7 @@ from pipelines.config import RagConfig
 from pipelines.matching import Matcher
 from pipelines.objective import RagObjective
 from pipelines.overrides import tree
+from pipelines.queries import QueryTransform
 from pipelines.roles import (
     Chunker,
     Embedder,
@@ -42,6 +43,8 @@ VALUES = {
     ("Embedder", "llama-index", "args"): {"embed_dim": 4},
     ("Embedder", "openai", "base_url"): "http://localhost:1/v1",
     ("Store", "chroma", "url"): "http://localhost:1",
+    ("Generator", "chat", "response_schema"): {"type": "object"},
+    ("QueryTransform", "multi-query", "prompt"): "{question} {count}",
 }
 """Other values of fields that no rule below finds one for."""
 
@@ -54,6 +57,7 @@ STAGES = {
     Retriever: "retriever",
     Reranker: "reranker",
     Generator: "generator",
+    QueryTransform: "query",
 }
 LEVELS = ("text", "chunks", "vectors", "hits", "reranked", "trial")
 CHANGED = {
@@ -65,6 +69,7 @@ CHANGED = {
     "retriever": {"hits", "reranked", "trial"},
     "reranker": {"reranked", "trial"},
     "generator": {"trial"},
+    "query": {"trial"},
 }
 DEPTH = 64
 

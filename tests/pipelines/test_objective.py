@@ -103,7 +103,7 @@ def test_answers_are_scored(handbook):
 
 
 def test_batches_are_small_and_hold_every_unit_once(handbook, monkeypatch):
-    monkeypatch.setattr("pipelines.objective.BATCH", 10)
+    monkeypatch.setattr("pipelines.evaluating.BATCH", 10)
     objective = build(handbook, pipeline=SMALL)
     batches = list(objective.evaluate({}, objective.units(), Tally()))
     assert [len(batch) for batch in batches] == [10, 10, 10, 6]
