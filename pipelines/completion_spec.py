@@ -1,0 +1,196 @@
+"""The `objective:` section of a completion study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
+
+from pipelines.completion_config import CompletionConfig, Conversation, conversation
+from pipelines.llm.models import Fallback, LanguageModel, ModelRef, OpenAIModel
+from pipelines.llm.naming import with_models
+from pipelines.llm.types import Message
+from raytuner.component import ConfigError, nearest
+
+Treatment = Literal["keep", "zero", "fail"]
+
+
+class Treatments(BaseModel):
+    """How answers that are not what was asked for count.
+
+    `keep`: the evaluation function sees them like any other; `zero`: it sees an empty text in
+    their place, and where all n are such, every metric is 0; `fail`: as missing, so that the
+    configuration cannot win.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    truncated: Treatment = Field(default="keep", description="cut at max_tokens")
+    empty: Treatment = Field(default="keep", description="without text")
+    filtered: Treatment = Field(default="keep", description="refused by model or filter")
+    invalid: Treatment = Field(default="keep", description="no JSON of the schema")
+
+    def treatment(self, label: str | None) -> Treatment:
+        """Say how an answer with this label counts."""
+        return "keep" if label is None else getattr(self, label)
+
+
+class CompletionSpec(BaseModel):
+    """The `objective:` section of a completion study."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instances: str | tuple[dict[str, Any], ...] = Field(
+        description="what is asked about: a file of JSON lines, or a list of mappings"
+    )
+    eval_func: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(
+        description="module:function (or, in Python, a function) that takes the list of answers "
+        "and the fields of the instance by name, and gives a mapping of metrics"
+    )
+    id_field: str = Field(
+        default="id", description="the field that names an instance; without it, its number does"
+    )
+    completion: dict[str, Any] = Field(
+        default_factory=dict, description="the configuration as it stands: trial 0"
+    )
+    messages: dict[str, Conversation] = Field(
+        default_factory=dict, description="conversations by the names that the space uses"
+    )
+    stops: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="lists of stop texts by the names that the space uses"
+    )
+    models: dict[str, LanguageModel] = Field(
+        default_factory=dict, description="language models by the names that the space uses"
+    )
+    agg: Literal["mean"] = Field(
+        default="mean", description="how the metrics of instances make one: their mean"
+    )
+    minimise: tuple[str, ...] = Field(default=(), description="metrics of which less is better")
+    outputs: Treatments = Field(
+        default_factory=Treatments, description="how truncated, empty, ... answers count"
+    )
+    version: str = Field(
+        default="", description="change it to make scores void: what eval_func calls has changed"
+    )
+    cache: str | None = Field(
+        default=None,
+        description="folder of the cache; default: RAYTUNER_CACHE or ~/.cache/raytuner",
+    )
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _openai_unless_said(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"give names and models, such as `small: gpt-4o-mini`, got {value!r}")
+        return {name: _model(given) for name, given in value.items()}
+
+    @field_validator("messages", mode="before")
+    @classmethod
+    def _conversations(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ConfigError(
+                "give names and conversations, such as `plain: [{role: user, content: …}]`, got "
+                f"{value!r:.80}"
+            )
+        return {str(name): conversation(given) for name, given in value.items()}
+
+    @field_validator("agg", mode="before")
+    @classmethod
+    def _mean_only(cls, value: Any) -> Any:
+        if value != "mean":
+            raise ConfigError(
+                f"{value!r:.60} is no aggregate here, where configurations are compared instance "
+                "by instance; give mean, and let eval_func give what is to be averaged"
+            )
+        return value
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        """Validate the section.
+
+        Raises:
+            ConfigError: naming the field, its value and what would be right.
+        """
+        known = list(cls.model_fields)
+        for name in args:
+            if name not in known:
+                raise ConfigError(
+                    f"{name}: a completion objective has no such field; it has: "
+                    f"{', '.join(known)}.{nearest(name, known)}",
+                    (name,),
+                )
+        for name in ("instances", "eval_func"):
+            if args.get(name) is None:
+                wanted = "a file or a list" if name == "instances" else "a function"
+                raise ConfigError(f"{name}: it is missing; give {wanted}", (name,))
+        try:
+            spec = cls.model_validate(args)
+        except ValidationError as error:
+            raise ConfigError.of(error) from error
+        treated = [name for name, how in spec.outputs if how == "zero"]
+        if spec.minimise and treated:
+            raise ConfigError(
+                f"outputs.{treated[0]}: zero would be a gain for {spec.minimise[0]}, of which less "
+                "is better; say fail",
+                ("outputs", treated[0]),
+            )
+        return spec
+
+    def resolved(self, config: CompletionConfig) -> CompletionConfig:
+        """Put models, conversations and stop texts in place of their names.
+
+        Raises:
+            ConfigError: an unknown name, or neither `prompt` nor `messages`, or both.
+        """
+        changes: dict[str, Any] = {"messages": self._conversation_of(config), "prompt": None}
+        if self.stops and isinstance(config.stop, str):
+            changes["stop"] = _named("stop", config.stop, self.stops)
+        config = with_models(config, self.models).model_copy(update=changes)
+        if config.best_of is not None:
+            config = config.model_copy(update={"model": _picking(config.model, config.best_of)})
+        return config
+
+    def _conversation_of(self, config: CompletionConfig) -> Conversation:
+        if (config.prompt is None) == (config.messages is None):
+            both = config.prompt is not None
+            raise ConfigError(
+                f"prompt and messages: {'both are' if both else 'neither is'} given; a completion "
+                "needs one of them",
+                ("messages",),
+            )
+        if config.prompt is not None:
+            return (Message("user", config.prompt),)
+        if isinstance(config.messages, str):
+            found: Conversation = _named("messages", config.messages, self.messages)
+            return found
+        return config.messages or ()
+
+
+def _named(field: str, name: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        raise ConfigError(
+            f"{field}: {name!r:.60} is not one of those that the objective names: "
+            f"{', '.join(known) or 'none'}.{nearest(name, known)}",
+            (field,),
+        )
+    return known[name]
+
+
+def _picking(model: ModelRef, best_of: int) -> LanguageModel:
+    """Have a model send `best_of` with every request."""
+    if isinstance(model, Fallback):
+        members = tuple(_picking(member, best_of) for member in model.members())
+        return model.model_copy(update={"models": members})
+    if not isinstance(model, OpenAIModel):
+        raise ConfigError(f"best_of: {model} cannot be asked for it", ("best_of",))
+    return model.model_copy(update={"extra": {**model.extra, "best_of": best_of}})
+
+
+def _model(given: Any) -> Any:
+    """Read a bare name as a model of the default endpoint, and no `kind` as an OpenAI endpoint."""
+    if isinstance(given, str):
+        return {"kind": "openai", "model": given}
+    if isinstance(given, Mapping) and "kind" not in given:
+        return {"kind": "openai", **given}
+    return given
