@@ -10,15 +10,14 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from raytuner.turnstile import standalone_gate
-
 from pipelines.cache.responses import ResponseCache
-from pipelines.llm.asking import Counts, Shelf, every_key
+from pipelines.llm.accounts import told
+from pipelines.llm.asking import Shelf, every_key
 from pipelines.llm.batch import Ask, Batch, Begun, Dialogue
 from pipelines.llm.types import Reply
 from raytuner.component import ConfigError, RaytunerError
-from raytuner.gate import paid_counter
 from raytuner.objective import Meter
+from raytuner.turnstile import standalone_gate
 
 _Result = TypeVar("_Result")
 
@@ -88,7 +87,7 @@ class Client:
         self, begun: Mapping[int, Begun[_Result]], meter: Meter, stage: str
     ) -> Iterator[list[tuple[int, _Result]]]:
         asks = [one for _, each in begun.values() for one in each]
-        for model in {one.model: None for one in asks}:
+        for model in {id(one.model): one.model for one in asks}.values():
             for member in model.members():
                 member.check()
         known = self._cache.lookup([key for one in asks for key in every_key(*one)])
@@ -100,7 +99,7 @@ class Client:
                 good = []
                 for done in batch.ready():
                     left -= 1
-                    _account(meter, stage, done.counts)
+                    told(done.counts, meter, stage)
                     meter.spend(done.paid)
                     if done.error is None:
                         good.append((done.number, done.result))
@@ -125,9 +124,3 @@ def client_of(cache: ResponseCache) -> Client:
 def _single(ask: Ask) -> Generator[Sequence[Ask], list[Reply], Reply]:
     (reply,) = yield [ask]
     return reply
-
-
-def _account(meter: Meter, stage: str, counts: Counts) -> None:
-    for model, own in counts.items():
-        for what, amount in own.items():
-            meter.count(paid_counter(stage, model, what), amount)
