@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AsyncParamTuner": "raytuner.param_tuner",
     "Budget": "raytuner.budget",
+    "CompletionAnalysis": "raytuner.completion_analysis",
     "ConfigError": "raytuner.component",
     "Objective": "raytuner.objective",
     "ParamTuner": "raytuner.param_tuner",
@@ -27,10 +28,13 @@ _HOMES = {
     "arun": "raytuner.tuner",
     "load_study": "raytuner.study",
     "run": "raytuner.tuner",
+    "tune_completion": "raytuner.completion",
 }
 
 if TYPE_CHECKING:
     from raytuner.budget import Budget as Budget
+    from raytuner.completion import tune_completion as tune_completion
+    from raytuner.completion_analysis import CompletionAnalysis as CompletionAnalysis
     from raytuner.component import ConfigError as ConfigError
     from raytuner.objective import Objective as Objective
     from raytuner.objective import UnitScore as UnitScore

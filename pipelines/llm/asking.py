@@ -103,7 +103,8 @@ def worst_case(model: LanguageModel, request: ChatRequest, count: int) -> tuple[
     if request.schema is not None:
         texts.append(json.dumps(request.schema))
     tokens_in = sum(len(text.encode("utf-8", "surrogatepass")) + _PER_MESSAGE for text in texts)
-    tokens_out = request.sampling.max_tokens * count
+    picked_from = getattr(model, "extra", {}).get("best_of", 1)  # all of them are billed
+    tokens_out = request.sampling.max_tokens * max(count, picked_from)
     price = model.rates()
     return price.worst(tokens_in, tokens_out) if price else 0.0, tokens_in + tokens_out
 
