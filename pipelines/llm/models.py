@@ -68,6 +68,9 @@ class LanguageModel(Component):
     )
     retries: int = Field(default=4, ge=0, le=20, description="further attempts after the first")
 
+    def __hash__(self) -> int:
+        return hash(self.fingerprint())
+
     @property
     @abstractmethod
     def name(self) -> str:
