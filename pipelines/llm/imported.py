@@ -20,7 +20,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from pipelines.llm.endpoint import Endpoint
-from pipelines.llm.wire import translated
+from pipelines.llm.wire import BadBodyError, translated
 from pipelines.scrub import SECRET, scrubbed
 from raytuner.component import ConfigError, RaytunerError
 from raytuner.gate import Report
@@ -145,7 +145,7 @@ def translated_by_name(error: Exception, path: str) -> tuple[Exception, Report]:
     library = type(error).__module__.partition(".")[0]
     if type(error).__name__ == "OpenAIError":  # the client cannot be made: there is no key
         return ConfigError(f"{path}: {scrubbed(error)}"), Report(cost=Cost())
-    if library in _OURS:
+    if library in _OURS or isinstance(error, BadBodyError):
         return translated(error, Endpoint(path, _KEY_NAME))
     names = " ".join(kind.__name__ for kind in type(error).__mro__).lower()
     message = f"{path}: {type(error).__name__}: {scrubbed(error)}"

@@ -14,15 +14,16 @@ from pipelines.llm.imported import ClassArgs, ClassPath, loaded, release, transl
 from pipelines.llm.models import Attempt, LanguageModel, Sample
 from pipelines.llm.prices import FREE, Price
 from pipelines.llm.types import ChatRequest, Message
-from pipelines.llm.wire import read_completion, response_format
+from pipelines.llm.wire import BadBodyError, read_completion, response_format
 from pipelines.scrub import scrubbed
 from pipelines.tokenizers import encodable, tokenizer
-from raytuner.component import ConfigError, digest
+from raytuner.component import ConfigError, RaytunerError, digest
 from raytuner.gate import Report
 from raytuner.objective import Cost
 
 _BASE = "llama_index.core.llms.llm:LLM"
 _SPEAKS_OPENAI = "llama_index.llms.openai"
+_UNREAD = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _SET_ELSEWHERE = {
     "max_tokens": "give it where the model is asked",
     "max_retries": "give `retries` beside `args` instead",
@@ -103,7 +104,14 @@ class LlamaIndexModel(LanguageModel, kind="llama-index"):
         return self._read(request, str(response.message.content or ""), raw)
 
     def translate(self, error: Exception) -> tuple[Exception, Report]:
-        """Read the openai package's errors, and others by name."""
+        """Read the openai package's errors, and others by name.
+
+        Classes for OpenAI trust every answer; what they raise over one that is no completion is
+        what our own client says of it.
+        """
+        ours = isinstance(error, RaytunerError) or "keyword argument" in str(error)
+        if isinstance(error, _UNREAD) and not ours and _speaks_openai(self._llm()):
+            error = BadBodyError(f"{type(error).__name__}: {error}")
         return translated_by_name(error, self.path)
 
     def _llm(self) -> Any:
