@@ -19,10 +19,16 @@ from pipelines.embedders.batching import distinct, windows
 from pipelines.embedders.paid import Call, PaidEmbedder
 from pipelines.embedders.remote import unit_vectors
 from pipelines.llm.attempts import Policy
-from pipelines.llm.imported import ClassArgs, ClassPath, loaded, release, translated_by_name
+from pipelines.llm.imported import (
+    ClassArgs,
+    ClassPath,
+    fingerprint,
+    loaded,
+    title,
+    translated_by_name,
+)
 from pipelines.roles import Embedded
 from pipelines.tokenizers import tokenizer
-from raytuner.component import digest
 from raytuner.gate import Report
 from raytuner.objective import Cost, Meter
 
@@ -48,13 +54,11 @@ class LlamaIndex(PaidEmbedder, kind="llama-index"):
     @property
     def name(self) -> str:
         """Give the model's name, or the class's."""
-        named = self.args.get("model") or self.args.get("model_name")
-        return str(named or self.path.rpartition(":")[2])
+        return title(self.path, self.args)
 
     def fingerprint(self) -> str:
         """Name the class, its arguments and the release of the package that holds it."""
-        module = self.path.split(":")[0]
-        return f"llama-index/{self.path}/{digest(self.version, self.args, release(module))}"
+        return fingerprint(self.version, self.path, self.args)
 
     def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
         """Embed texts; equal texts cost one. What the class cuts is not known: `cut` is 0.

@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field
 from pipelines.llm.endpoint import Endpoint
 from pipelines.llm.wire import BadBodyError, translated
 from pipelines.scrub import SECRET, scrubbed
-from raytuner.component import ConfigError, RaytunerError
+from raytuner.component import ConfigError, RaytunerError, digest
 from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
 
@@ -109,6 +109,16 @@ def _named(path: str) -> Any:
             f"path {path!r} cannot be imported: {error}; if it is a LlamaIndex integration, "
             f"run: pip install {package}"
         ) from None
+
+
+def title(path: str, args: Mapping[str, Any]) -> str:
+    """Give the name of the model that the arguments name, or else the class's."""
+    return str(args.get("model") or args.get("model_name") or path.rpartition(":")[2])
+
+
+def fingerprint(version: int, path: str, args: Mapping[str, Any]) -> str:
+    """Name the class, its arguments and the release of the package that holds it."""
+    return f"llama-index/{path}/{digest(version, args, release(path.partition(':')[0]))}"
 
 
 def release(module: str) -> str:

@@ -10,14 +10,21 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from pipelines.llm.imported import ClassArgs, ClassPath, loaded, release, translated_by_name
+from pipelines.llm.imported import (
+    ClassArgs,
+    ClassPath,
+    fingerprint,
+    loaded,
+    title,
+    translated_by_name,
+)
 from pipelines.llm.models import Attempt, LanguageModel, Sample
 from pipelines.llm.prices import FREE, Price
 from pipelines.llm.types import ChatRequest, Message
 from pipelines.llm.wire import BadBodyError, read_completion, response_format
 from pipelines.scrub import scrubbed
 from pipelines.tokenizers import encodable, tokenizer
-from raytuner.component import ConfigError, RaytunerError, digest
+from raytuner.component import ConfigError, RaytunerError
 from raytuner.gate import Report
 from raytuner.objective import Cost
 
@@ -56,13 +63,11 @@ class LlamaIndexModel(LanguageModel, kind="llama-index"):
     @property
     def name(self) -> str:
         """Give the model's name, or the class's."""
-        named = self.args.get("model") or self.args.get("model_name")
-        return str(named or self.path.rpartition(":")[2])
+        return title(self.path, self.args)
 
     def fingerprint(self) -> str:
         """Name the class, its arguments and the release of the package that holds it."""
-        module = self.path.split(":")[0]
-        return f"llama-index/{self.path}/{digest(self.version, self.args, release(module))}"
+        return fingerprint(self.version, self.path, self.args)
 
     def identity(self) -> tuple[Any, ...]:
         """Cover the package's release too; who pays is no matter."""

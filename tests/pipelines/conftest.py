@@ -106,3 +106,16 @@ def make_gate():
 def no_pauses(monkeypatch):
     """Try again at once."""
     monkeypatch.setattr("pipelines.llm.attempts._pause", lambda number: 0.0)
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch, request):
+    """Write a module of the user's own, under a name of its own for every test; give the name."""
+
+    def write(text):
+        name = f"own_{abs(hash(request.node.nodeid))}"
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        return name
+
+    return write

@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipelines.embedders import LlamaIndex
-from pipelines.embedders.llamaindex import release
+from pipelines.llm.imported import release
 from pipelines.llm.prices import FREE
 from raytuner.budget import BudgetExhaustedError
 from raytuner.component import ConfigError
@@ -33,12 +33,8 @@ class Other:
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch, request):
-    """A module of the user's own, under a name of its own for every test."""
-    name = f"own_{abs(hash(request.node.name))}"
-    (tmp_path / f"{name}.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return name
+def own(own_module):
+    return own_module(MODULE)
 
 
 def openai_args(server):

@@ -51,12 +51,8 @@ pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch, request):
-    """A module of the user's own, under a name of its own for every test."""
-    name = f"own_llm_{abs(hash(request.node.name))}"
-    (tmp_path / f"{name}.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return name
+def own(own_module):
+    return own_module(MODULE)
 
 
 def theirs(endpoint, **fields):
