@@ -119,8 +119,8 @@ class Sweep:
         answers = objective.answers()
         self.gate = LocalGate(
             self.purse,
-            recall=answers and answers.recall,
-            keep=answers and answers.keep,
+            recall=None if answers is None else answers.recall,
+            keep=None if answers is None else answers.keep,
             cancelled=self._cancel.is_set,
         )
         self._state = threading.Condition()

@@ -8,8 +8,10 @@ keys are digests.
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from raytuner.budget import BudgetExhaustedError
@@ -50,6 +52,9 @@ class Refusal(NamedTuple):
 Request = Ask | Close
 Answer = Grant | Refusal
 _UNMADE = Report(cost=Cost())
+_AHEAD = 8
+"""Calls of one worker and lane that may wait at the gate; it serves in the order of coming, and
+a worker with hundreds of calls at hand would otherwise keep the others from using their cores."""
 
 
 class ServedGate(Gate, Protocol):
@@ -77,7 +82,8 @@ class RemoteGate:
         if self._lost is not None:
             raise _lost_worker(self._lost)
         number = next(self._numbers)
-        future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
         self._send(Ask(number, demand))
         try:
             return await future
@@ -118,6 +124,19 @@ class RemoteGate:
                 future.set_exception(_lost_worker(reason))
 
 
+@dataclass
+class _Lane:
+    """What a worker asks for one lane.
+
+    Attributes:
+        asking: number of those who wait at the gate.
+        behind: the others, by number.
+    """
+
+    asking: int = 0
+    behind: dict[int, Ask] = field(default_factory=dict)
+
+
 class GateServer:
     """The driver's half, one for every worker.
 
@@ -129,6 +148,7 @@ class GateServer:
     def __init__(self, gate: ServedGate, reply: Callable[[Answer], None]) -> None:
         self._gate = gate
         self._reply = reply
+        self._lanes: dict[str, _Lane] = {}
         self._asking: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, Permit] = {}
         self._lost = False
@@ -139,21 +159,39 @@ class GateServer:
             if self._lost:
                 return
             if isinstance(request, Ask):
-                task = asyncio.get_running_loop().create_task(self._ask(request))
-                self._asking[request.number] = task
+                lane = self._lanes.setdefault(request.demand.lane, _Lane())
+                lane.behind[request.number] = request
+                self._advance(lane)
             else:
                 self._close(request)
 
     def lose(self) -> None:
         """Take in that the worker is gone, or that nobody can speak to it any more."""
         self._lost = True
+        self._lanes = {}
         for task in self._asking.values():
             task.cancel()
         permits, self._open = list(self._open.values()), {}
         if permits:
             self._gate.abandon(permits)
 
+    def _advance(self, lane: _Lane) -> None:
+        while lane.behind and lane.asking < _AHEAD and not self._lost:
+            ask = lane.behind.pop(next(iter(lane.behind)))
+            lane.asking += 1
+            task = asyncio.get_running_loop().create_task(self._ask(ask))
+            # Not in `_ask`: a task that is cancelled at once never begins.
+            task.add_done_callback(functools.partial(self._asked, ask.number, lane))
+            self._asking[ask.number] = task
+
+    def _asked(self, number: int, lane: _Lane, _task: asyncio.Task[None]) -> None:
+        del self._asking[number]
+        lane.asking -= 1
+        self._advance(lane)
+
     def _close(self, request: Close) -> None:
+        for lane in self._lanes.values():
+            lane.behind.pop(request.number, None)
         asking = self._asking.get(request.number)
         if asking is not None:
             asking.cancel()
@@ -167,8 +205,6 @@ class GateServer:
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker waits for it
             self._reply(_refusal(ask.number, error))
             return
-        finally:
-            del self._asking[ask.number]
         if permit.answer is None:
             self._open[ask.number] = permit
         self._reply(Grant(ask.number, permit.answer))

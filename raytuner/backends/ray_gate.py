@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import pickle
 import threading
@@ -198,7 +199,7 @@ class _Carrier:
         process = process_of(None)
         for number in itertools.count():
             name = f"{process}-{number}"
-            if not await _persistent(lambda name=name: self._join(name, process)):
+            if not await _persistent(functools.partial(self._join, name, process)):
                 break
             try:
                 async with asyncio.TaskGroup() as group:
