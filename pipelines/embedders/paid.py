@@ -142,12 +142,13 @@ class PaidEmbedder(Embedder):
                 if errors:
                     return
                 demand = Demand(self.lane(), limits, self.usd(call.tokens), call.tokens)
+                outcome: Outcome[_Value] = Outcome()
+                outcomes[number] = outcome
                 try:
-                    outcome = await persist(gate, demand, call.attempt, read, policy)
+                    await persist(gate, demand, call.attempt, read, policy, outcome)
                 except Exception as error:  # noqa: BLE001 - raised when the others have ended
                     errors.append(error)
                     return
-                outcomes[number] = outcome
                 if (failure := outcome.failure) is not None:
                     kind, message, again = failure.kind, failure.message, failure.retryable
                     errors.append(ObjectiveFailure(kind, message, retryable=again))

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.llm.attempts import Outcome
 from pipelines.llm.types import Completion
 from raytuner.gate import paid_counter
-from raytuner.objective import Meter
+from raytuner.objective import Cost, Meter
 
 NANO = 1e9
 """Counters are whole numbers: dollars are counted in billionths."""
 
 Counts = dict[str, dict[str, int]]
 """What happened, by model and by what: calls, tokens, ..."""
+
+
+@dataclass
+class Account:
+    """What an ask took so far: kept up while it goes on, so that it holds where it breaks off.
+
+    Attributes:
+        counts: what happened.
+        paid: what was really spent; where nobody knows, what was set aside.
+    """
+
+    counts: Counts = field(default_factory=dict)
+    paid: Cost = field(default_factory=Cost)
+
+    def note(self, model: str, outcome: Outcome[Any]) -> None:
+        """Note a call and its retries."""
+        count_calls(self.counts, model, outcome)
+        self.paid = self.paid.plus(outcome.paid)
 
 
 def add(counts: Counts, model: str, what: str, amount: int) -> None:

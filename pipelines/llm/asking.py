@@ -6,10 +6,9 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from pipelines.cache.responses import ResponseCache
-from pipelines.llm.accounts import Counts, add, count_calls, count_sample, merged
+from pipelines.llm.accounts import Account, add, count_sample
 from pipelines.llm.attempts import Outcome, Policy, persist
 from pipelines.llm.labels import read_sample
 from pipelines.llm.models import Fallback, LanguageModel, Sample
@@ -20,14 +19,6 @@ from raytuner.objective import Cost, Failure, ObjectiveFailure
 
 _PER_MESSAGE = 16
 """Tokens that a chat template may put around a message, at most."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A reply and what it took."""
-
-    reply: Reply
-    counts: Counts = field(default_factory=dict)
 
 
 class Shelf:
@@ -115,7 +106,8 @@ async def ask(
     gate: Gate,
     shelf: Shelf,
     known: Mapping[str, bytes],
-) -> Asked:
+    account: Account,
+) -> Reply:
     """Get the samples of a request, from the first acceptable model.
 
     Args:
@@ -124,22 +116,20 @@ async def ask(
         gate: gives leave.
         shelf: takes what comes.
         known: answers that are there, by key.
+        account: is told what it takes.
 
     Raises:
         BudgetExhaustedError: no money, or the sweep is ending.
         ConfigError: the endpoint refuses key or model.
     """
-    counts: Counts = {}
-    paid = Cost()
     members = model.members()
     reply = Reply()
     for member in members:
-        reply = await _ask_one(member, request, gate, shelf, known, counts)
-        paid = paid.plus(reply.paid)
+        reply = await _ask_one(member, request, gate, shelf, known, account)
         if member is members[-1] or not _rejected(model, reply):
             break
-        add(counts, member.name, "passed on", 1)
-    return Asked(Reply(reply.samples, reply.failure, paid), counts)
+        add(account.counts, member.name, "passed on", 1)
+    return Reply(reply.samples, reply.failure, account.paid)
 
 
 def _rejected(model: LanguageModel, reply: Reply) -> bool:
@@ -158,26 +148,27 @@ async def _ask_one(
     gate: Gate,
     shelf: Shelf,
     known: Mapping[str, bytes],
-    counts: Counts,
+    account: Account,
 ) -> Reply:
     keys = request_keys(model, request)
     have: dict[int, Completion] = {}
     for number, key in enumerate(keys):
         if (row := known.get(key)) is not None and (read := _row(row)) is not None:
             have[number] = _completion(model, request, *read, cached=True)
-    paid = Cost()
     while missing := [number for number in range(request.samples) if number not in have]:
         first, count = missing[0], _run_length(missing)
-        outcome = await _call(model, request, gate, keys, first, count)
-        paid = paid.plus(outcome.paid)
-        count_calls(counts, model.name, outcome)
+        outcome: Outcome[list[bytes]] = Outcome()
+        try:
+            await _call(model, request, gate, keys, first, count, outcome)
+        finally:
+            account.note(model.name, outcome)
         if outcome.failure is not None:
-            return Reply((), _named(outcome.failure, model), paid)
+            return Reply((), _named(outcome.failure, model))
         rows = outcome.value
         if rows is None:
             rows = list(rows_of(outcome.answer).values())
         if not rows:
-            return Reply((), Failure("provider", f"{model.name} gave no answer", True), paid)
+            return Reply((), Failure("provider", f"{model.name} gave no answer", True))
         await shelf.put({keys[first + place]: row for place, row in enumerate(rows[:count])})
         for place, row in enumerate(rows[:count]):
             sample, seconds = _row(row) or (Sample(""), 0.0)
@@ -185,14 +176,14 @@ async def _ask_one(
             have[first + place] = _completion(model, request, sample, seconds, cached=reused)
     completions = tuple(have[number] for number in range(request.samples))
     for completion in completions:
-        count_sample(counts, model.name, completion)
-    return Reply(completions, None, paid)
+        count_sample(account.counts, model.name, completion)
+    return Reply(completions)
 
 
 async def _call(
     model: LanguageModel, request: ChatRequest, gate: Gate, keys: Sequence[str], first: int,
-    count: int,
-) -> Outcome[list[bytes]]:  # fmt: skip
+    count: int, outcome: Outcome[list[bytes]],
+) -> None:  # fmt: skip
     """Ask for a run of samples that nobody has."""
     loop = asyncio.get_running_loop()
 
@@ -210,7 +201,7 @@ async def _call(
     usd, tokens = worst_case(model, request, count)
     demand = Demand(model.lane(), model.limits(), usd, tokens, keys[first])
     policy = Policy(model.timeout, model.deadline, model.retries)
-    return await persist(gate, demand, attempt, model.translate, policy)
+    await persist(gate, demand, attempt, model.translate, policy, outcome)
 
 
 def _run_length(missing: Sequence[int]) -> int:
@@ -252,6 +243,3 @@ def _completion(
     usd = price.cost(sample.tokens_in, sample.tokens_out) if price else 0.0
     usage = Cost(usd, sample.tokens_in, sample.tokens_out, 1)
     return Completion(sample.text, label, usage, seconds, sample.logprob, data, cached)
-
-
-__all__ = ["Asked", "Counts", "Shelf", "ask", "every_key", "merged", "request_keys", "worst_case"]

@@ -72,6 +72,7 @@ async def persist(
     attempt: Attempting[_Value],
     translate: Translating,
     policy: Policy,
+    outcome: Outcome[_Value] | None = None,
 ) -> Outcome[_Value]:
     """Try a call.
 
@@ -81,12 +82,13 @@ async def persist(
         attempt: makes the call once; its report holds cost and limits.
         translate: says what an exception of `attempt` means.
         policy: when to give up.
+        outcome: a new one, to be filled: it says what was paid also where this raises.
 
     Raises:
         BudgetExhaustedError: there is no money for (another) attempt, or the sweep is ending.
         ConfigError: the endpoint refuses key or model: no use in trying anything else there.
     """
-    outcome: Outcome[_Value] = Outcome()
+    outcome = Outcome() if outcome is None else outcome
     used = 0.0
     for number in range(policy.retries + 1):
         permit = await gate.admit(demand)

@@ -10,7 +10,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from pipelines.llm.asking import Asked, Counts, Shelf, ask, every_key, merged
+from pipelines.llm.accounts import Account, Counts, merged
+from pipelines.llm.asking import Shelf, ask, every_key
 from pipelines.llm.models import LanguageModel
 from pipelines.llm.types import ChatRequest, Reply
 from raytuner.gate import Demand, Gate, Permit, Report, background
@@ -126,18 +127,23 @@ class Batch(Generic[_Result]):
         self, asks: Sequence[Ask], known: Mapping[str, bytes], done: Done[_Result]
     ) -> list[Reply]:
         """Ask everything at once; note what it took, also of those beside one that breaks."""
-        tasks = [asyncio.create_task(ask(*one, self._gate, self._shelf, known)) for one in asks]
+        accounts = [Account() for _ in asks]
+        tasks = [
+            asyncio.create_task(ask(*one, self._gate, self._shelf, known, account))
+            for one, account in zip(asks, accounts, strict=True)
+        ]
         self._tasks.update(tasks)
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.difference_update(tasks)
-        good = [one for one in ended if isinstance(one, Asked)]
-        done.counts = merged([done.counts, *(one.counts for one in good)])
-        for one in good:
-            done.paid = done.paid.plus(one.reply.paid)
+        done.counts = merged([done.counts, *(account.counts for account in accounts)])
+        for account in accounts:
+            done.paid = done.paid.plus(account.paid)
+        replies = []
         for outcome in ended:
             if isinstance(outcome, BaseException):
                 raise outcome
-        return [one.reply for one in good]
+            replies.append(outcome)
+        return replies
 
 
 class _Watch:

@@ -1,16 +1,19 @@
 import asyncio
 import json
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.cache.responses import ResponseCache
+from pipelines.llm.accounts import Account
 from pipelines.llm.asking import Shelf, ask, every_key, request_keys, worst_case
 from pipelines.llm.models import Attempt, Fallback, LanguageModel, OpenAIModel, Sample
 from pipelines.llm.prices import FREE, Price
-from pipelines.llm.types import ChatRequest, Message, Sampling
+from pipelines.llm.types import ChatRequest, Message, Reply, Sampling
 from pipelines.tokenizers import tokenizer
+from raytuner.budget import BudgetExhaustedError
 from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
 from tests.pipelines.conftest import Cashier
@@ -66,13 +69,20 @@ def shelf():
     return Shelf(ResponseCache(None))
 
 
+class Asked(NamedTuple):
+    reply: Reply
+    counts: dict
+
+
 def asked(samples=1, **sampling):
     return ChatRequest(BASE.messages, Sampling(**sampling), samples)
 
 
 async def answer(model, request, gate, shelf):
-    known = shelf.lookup(every_key(model, request))
-    return await ask(model, request, gate, shelf, known)
+    known, account = shelf.lookup(every_key(model, request)), Account()
+    reply = await ask(model, request, gate, shelf, known, account)
+    assert reply.paid == account.paid
+    return Asked(reply, account.counts)
 
 
 # --- keys
@@ -188,8 +198,9 @@ def test_missing_samples_are_asked_for_in_runs(there):
     keys = request_keys(model, request)
     known = {keys[n]: json.dumps([f"parrot {n}", "stop", 2, 1, 0, None, False, 0.1]) for n in there}
     CALLS.clear()
-    found = asyncio.run(ask(model, request, Cashier(), shelf, known))
-    assert [one.text for one in found.reply.samples] == [f"parrot {n}" for n in range(8)]
+    found = asyncio.run(ask(model, request, Cashier(), shelf, known, Account()))
+    texts = [one.text for one in found.samples]
+    assert texts == [f"parrot {n}" for n in range(8)]
     asked_for = [n for _, first, count in CALLS for n in range(first, first + count)]
     assert asked_for == sorted(set(range(8)) - there)
     assert len(CALLS) == sum(n not in there and (n == 0 or n - 1 in there) for n in range(8))
@@ -210,8 +221,8 @@ async def test_an_endpoint_that_gives_nothing_is_a_failure(make_gate, shelf):
 async def test_a_row_that_cannot_be_read_is_asked_for_again(make_gate, shelf):
     model = Parrot()
     known = dict.fromkeys(request_keys(model, asked()), b"{damaged")
-    found = await ask(model, asked(), make_gate(), shelf, known)
-    assert found.reply.first.text == "parrot 0"
+    reply = await ask(model, asked(), make_gate(), shelf, known, Account())
+    assert reply.first.text == "parrot 0"
     assert len(CALLS) == 1
 
 
@@ -222,6 +233,19 @@ async def test_failures_are_not_kept(make_gate, shelf):
         assert found.reply.failure.message == "parrot: moulting"
         assert found.counts == {"parrot": {"calls": 1, "failures": 1}}
     assert len(CALLS) == 2
+
+
+async def test_what_was_paid_before_the_money_went_is_on_account(make_gate, shelf):
+    """Of three samples that come one by one, two are paid for; what they took is not forgotten."""
+    model = Parrot(price=PRICE, most=1)
+    request = asked(3, max_tokens=1)
+    most, _ = worst_case(model, request, 3)
+    account = Account()
+    with pytest.raises(BudgetExhaustedError):
+        await ask(model, request, make_gate(usd=most + 3), shelf, {}, account)
+    assert account.paid == Cost(8.0, 4, 2, 2)
+    assert account.counts["parrot"]["calls"] == 2
+    assert len(shelf.lookup(request_keys(model, request))) == 2
 
 
 # --- fallbacks

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from pipelines.llm.attempts import Policy, persist
+from pipelines.llm.attempts import Outcome, Policy, persist
 from raytuner.budget import BudgetExhaustedError
 from raytuner.component import ConfigError
 from raytuner.gate import Demand, Permit, Report
@@ -162,8 +162,6 @@ async def test_the_answer_of_an_equal_call_is_taken_over(make_gate):
 
 
 async def test_without_money_for_another_attempt_it_ends(make_gate, pauses):
-    gate = make_gate(usd=3.0)
-
     class Spending(make_gate):
         """Counts what broke off as spent."""
 
@@ -171,7 +169,9 @@ async def test_without_money_for_another_attempt_it_ends(make_gate, pauses):
         def spent(self):
             return sum(2.0 if r.cost is None else r.cost.usd for r in self.reports)
 
-    gate = Spending(usd=3.0)
+    gate, outcome = Spending(usd=3.0), Outcome()
+    steps = script(oops("provider"), TOLD)
     with pytest.raises(BudgetExhaustedError):
-        await tried(gate, oops("provider"), TOLD)
+        await persist(gate, DEMAND, steps, translate, Policy(), outcome)
     assert len(gate.demands) == 1
+    assert (outcome.calls, outcome.paid) == (1, Cost(2.0, calls=1))
