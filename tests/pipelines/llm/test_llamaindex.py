@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipelines.llm.batch import Ask
-from pipelines.llm.imported import release, translated_by_name
+from pipelines.llm.imported import release
 from pipelines.llm.llamaindex import LlamaIndexModel
 from pipelines.llm.models import LanguageModel, OpenAIModel
 from pipelines.llm.prices import FREE, Price
@@ -209,32 +209,6 @@ def test_errors_of_unknown_libraries_are_typed_by_name(client, own, sweep, quest
     model = LlamaIndexModel(path=f"{own}:Echo", args={"mood": "angry"}, retries=0)
     (reply,) = client.complete([Ask(model, question("Why?"))], sweep(), "answer")
     assert (reply.failure.kind, reply.failure.retryable) == ("rate_limit", True)
-
-
-def raised(name, base=Exception):
-    return type(name, (base,), {})("at https://me.example with sk-abcdefghijklmnopqrst")
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "retryable", "report"),
-    [
-        (raised("ReadTimeout"), "timeout", True, Report(cost=None)),
-        (TimeoutError(), "timeout", True, Report(cost=None)),
-        (raised("RateLimitError"), "rate_limit", True, Report(throttled=True)),
-        (raised("ThrottlingException"), "rate_limit", True, Report(throttled=True)),
-        (raised("APIConnectionError"), "provider", True, Report(cost=None)),
-        (raised("Odd", OSError), "provider", True, Report(cost=None)),
-        (raised("ValidationError"), "provider", False, Report(cost=None)),
-    ],
-)
-def test_names_of_errors(error, kind, retryable, report):
-    failure, found = translated_by_name(error, "a:B")
-    assert (failure.failure.kind, failure.failure.retryable, found) == (kind, retryable, report)
-    assert "sk-abc" not in str(failure)
-
-
-def test_a_refused_key_of_any_library_is_a_configuration_error():
-    assert isinstance(translated_by_name(raised("AuthenticationError"), "a:B")[0], ConfigError)
 
 
 @pytest.mark.parametrize("error", [ObjectiveFailure("provider", "x"), ConfigError("no class")])
