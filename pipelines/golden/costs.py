@@ -50,7 +50,8 @@ def estimate(corpus: Corpus, model: LanguageModel, wanted: Wanted, missing: int)
     before = [_LONG_QUESTION] * (ROUNDS - 1)
     longest_name = max(names, key=lambda name: len(name.encode()), default="")
     dearest = _dearest(model, [writing(n, t, before) for n, t in zip(names, texts, strict=True)])
-    evidence = "\U00010000" * _LONG_QUOTE
+    # A quote is a part of its passage, and of one byte a character it is as long in bytes.
+    evidence = "x" * min(4 * _LONG_QUOTE, max((len(t.encode()) for t in texts), default=0))
     looks = [
         answering(_LONG_QUESTION, longest_name, evidence),
         recalling(_LONG_QUESTION),

@@ -100,7 +100,8 @@ def write_offline(corpus: Corpus, file: GoldenFile, wanted: Wanted) -> Progress:
         kept.append(record)
         file.note(record)
         progress.kept += 1
-    append_records(file.path, kept)
+    if kept:
+        append_records(file.path, kept)
     return progress
 
 
@@ -190,7 +191,7 @@ def _question(sentence: _Sentence, name: str) -> tuple[str, str, str] | None:
     if entity:
         what = f"Who or what, according to {place}: {_gapped(text, entity)}"
         return "entity", what, entity["answer"]
-    if sentence.section and sentence.first and len(sentence.section.split()) > 1:
+    if sentence.section and sentence.first:
         return "heading", f"What does {name} say on {sentence.section}?", text
     return None
 

@@ -15,15 +15,15 @@ from pipelines.golden.files import (
 from raytuner.component import ConfigError
 
 REVIEWED = "reviewed"
-KEPT, EDITED = "kept", "edited"
+KEPT, EDITED, DROPPED, SKIPPED = "kept", "edited", "dropped", "skipped"
 
 
 class _Done(NamedTuple):
-    """A decision, and what takes it back."""
+    """A decision, and what takes it back: the record as it was."""
 
     place: int
     record: Record
-    dropped: bool
+    how: str
 
 
 class Review:
@@ -47,7 +47,7 @@ class Review:
         self._dropped = read_records(dropped_file(path))
         self._done: list[_Done] = []
         self._skipped: set[str] = set()
-        self.counts = {KEPT: 0, EDITED: 0, "dropped": 0, "skipped": 0}
+        self.counts = dict.fromkeys((KEPT, EDITED, DROPPED, SKIPPED), 0)
 
     @property
     def current(self) -> Record | None:
@@ -79,43 +79,49 @@ class Review:
         """Move the current question to the file of dropped ones."""
         place = self._decided()
         record = self._records.pop(place)
-        self._done.append(_Done(place, record, dropped=True))
-        self._dropped.append({**record, REVIEWED: "dropped"})
-        self.counts["dropped"] += 1
+        self._note(place, record, DROPPED)
+        self._dropped.append({**record, REVIEWED: DROPPED})
         write_records(dropped_file(self.path), self._dropped)  # in both files rather than in none
         write_records(self.path, self._records)
 
     def skip(self) -> None:
         """Leave the current question for another time."""
-        record = self._records[self._decided()]
-        self._skipped.add(record["id"])
-        self.counts["skipped"] += 1
+        place = self._decided()
+        self._skipped.add(self._records[place]["id"])
+        self._note(place, self._records[place], SKIPPED)
 
     def undo(self) -> bool:
-        """Take the last decision back; tells whether there was one. Skipped ones come back too."""
-        self._skipped.clear()
-        self.counts["skipped"] = 0
+        """Take the last decision back; tells whether there was one."""
         if not self._done:
             return False
-        place, record, dropped = self._done.pop()
-        if dropped:
+        place, record, how = self._done.pop()
+        self.counts[how] -= 1
+        if how == SKIPPED:
+            self._skipped.discard(record["id"])
+        elif how == DROPPED:
             self._records.insert(place, record)
             self._dropped.pop()
-            self.counts["dropped"] -= 1
-            write_records(self.path, self._records)
+            write_records(self.path, self._records)  # in both files rather than in none
             write_records(dropped_file(self.path), self._dropped)
         else:
-            self.counts[self._records[place][REVIEWED]] -= 1
             self._records[place] = record
             write_records(self.path, self._records)
         return True
 
+    @property
+    def decided(self) -> bool:
+        """Whether there is a decision to take back."""
+        return bool(self._done)
+
+    def _note(self, place: int, record: Record, how: str) -> None:
+        self._done.append(_Done(place, record, how))
+        self.counts[how] += 1
+
     def _mark(self, how: str, changes: Record) -> None:
         place = self._decided()
         record = self._records[place]
-        self._done.append(_Done(place, record, dropped=False))
+        self._note(place, record, how)
         self._records[place] = {**record, **changes, REVIEWED: how}
-        self.counts[how] += 1
         write_records(self.path, self._records)
 
     def _place(self) -> int | None:
