@@ -2,7 +2,11 @@
 
 import pytest
 
+from tests.endpoint.fixtures import endpoint
+
 from .server import running
+
+__all__ = ["endpoint"]
 
 KEY = "sk-test-0123456789abcdefghij"
 

@@ -225,3 +225,9 @@ def test_an_answer_without_usage_is_counted_by_our_own_tokens(server):
     meter = Tally()
     embed(server, ["one two three"], meter)
     assert meter.cost.tokens_in == 3
+
+
+def test_azures_older_addresses_are_asked_by_deployment(endpoint):
+    azure = OpenAI(model="embed-1", base_url=endpoint.root, azure_api_version="2024-10-21")
+    assert azure.embed(["a b", "c"], query=False, meter=Tally()).vectors.shape == (2, 64)
+    assert [r.path for r in endpoint.requests] == ["/openai/deployments/embed-1/embeddings"]

@@ -257,3 +257,10 @@ def test_the_next_model_answers_where_the_first_one_says_nothing(client, endpoin
     (reply,) = client.complete([Ask(both, question())], sweep(), "answer")
     assert reply.first.label is None
     assert reply.paid.calls == 2
+
+
+def test_azures_older_addresses_are_asked_by_deployment(client, endpoint, question, sweep):
+    model = OpenAIModel(model="good-1", base_url=endpoint.root, azure_api_version="2024-10-21")
+    (reply,) = client.complete([Ask(model, question())], sweep(), "answer")
+    assert reply.failure is None
+    assert [r.path for r in endpoint.requests] == ["/openai/deployments/good-1/chat/completions"]
