@@ -54,7 +54,6 @@ def test_objects_that_cannot_be_recognised_leave_a_named_folder_unused(tmp_path:
         ({"resources_per_trial": {"GPU": -1}}, r"resources_per_trial\.gpu: .* got -1"),
         ({"num_workers": 0}, "num_workers: .* got 0"),
         ({"address": "nowhere"}, "address: 'nowhere' is no address"),
-        ({"budget": {"usd": 1}}, "backend: ray cannot share one purse"),
         ({"run_config_dict": {"stpo": 1}}, "RunConfig has no field 'stpo'.* Did you mean 'stop'"),
         ({"run_config_dict": {"verbose": "loud"}}, "verbose: give 0, 1 or 2, got 'loud'"),
         ({"run_config_dict": {"storage_path": "s3://b"}}, "storage_path: s3://b is no folder"),

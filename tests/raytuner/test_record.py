@@ -3,9 +3,17 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raytuner.budget import Entry
 from raytuner.journal import Journal
 from raytuner.objective import Cost, Failure, UnitScore
-from raytuner.record import Record, ended_event, opened_facts, trial_event, units_event
+from raytuner.record import (
+    Record,
+    ended_event,
+    money_event,
+    opened_facts,
+    trial_event,
+    units_event,
+)
 from raytuner.trial import Trial
 from raytuner.worker import Ended
 
@@ -152,3 +160,37 @@ def test_readers_tolerate_what_later_versions_add():
 
 def test_a_clock_that_is_set_back_takes_no_time_away():
     assert record(opened(t=100.0), proposed("k", x=1, t=50.0)).seconds == 0.0
+
+
+def money(*rows, t=2.0):
+    return {**money_event([Entry(*row) for row in rows]), "t": t}
+
+
+def test_what_a_session_has_spent_is_the_larger_of_its_ledger_and_its_units():
+    unit = UnitScore("a", {"hit": 1.0}, Cost(0.5, 10, 20, 1))
+    plain = record(opened(), proposed("k"), scored("k", unit))
+    assert (plain.spent_usd, plain.spent_tokens) == (0.5, 30)  # a journal without a ledger
+    held = (1, 1.0, 100, False)
+    cut = record(opened(), proposed("k"), money(held), money((2, 0.2, 5, False)))
+    assert (cut.spent_usd, cut.spent_tokens) == (1.2, 105)  # nobody knows what they have cost
+    paid = (money(held), money((1, 0.5, 30, True)), scored("k", unit))
+    once = record(opened(), proposed("k"), *paid)
+    assert (once.spent_usd, once.spent_tokens) == (0.5, 30)  # not twice
+    assert once.cost.usd == 0.5
+
+
+def test_sessions_spend_each_for_itself():
+    first = (opened(), proposed("k"), money((1, 1.0, 7, False)))
+    unit = UnitScore("a", {"hit": 1.0}, Cost(0.25, 1, 1, 1))
+    second = (opened(t=10.0), money((1, 0.5, 9, False), (1, 0.25, 2, True), t=11.0))
+    both = record(*first, *second, scored("k", unit, t=12.0))
+    assert (both.spent_usd, both.spent_tokens) == (1.25, 9)
+
+
+def test_why_a_trial_was_stopped_is_kept_until_it_goes_on():
+    events = [opened(), proposed("k"), over("k", "pruned", reason="$9 a question")]
+    assert record(*events).trials["k"].reason == "$9 a question"
+    unit = [UnitScore(unit, {"hit": 1.0}) for unit in UNITS]
+    assert record(*events, scored("k", *unit)).trials["k"].reason is None
+    assert record(*events[:2], over("k", "stopped", reason="no money")).trials["k"].reason is None
+    assert "reason" not in ended_event(Ended("k", "pruned", 0.0))

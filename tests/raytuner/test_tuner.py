@@ -187,7 +187,6 @@ def test_minimised_metric():
     [
         ({"space": {"x": [1], "status": [1, 2]}}, "space: status: the trial table has a column"),
         ({"space": {"x": {"float": [0, 1]}}, "search": "random"}, "budget: this search never ends"),
-        ({"backend": "processes", "budget": {"usd": 1}}, "backend: processes cannot share"),
         ({"objective": Questions(units=0)}, "objective: there is nothing to score"),
         ({"objective": Questions(faults={3: "refuse"})}, "space: x: 3 is too much"),
     ],

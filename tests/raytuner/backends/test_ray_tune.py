@@ -223,11 +223,6 @@ def test_a_plugin_that_workers_cannot_import_is_named(tmp_path, monkeypatch):
         raytuner.run(made, in_memory=True)
 
 
-def test_money_cannot_be_shared():
-    with pytest.raises(ConfigError, match="backend: ray-tune cannot share one purse"):
-        raytuner.run(study(budget={"usd": 1.0}, **FIELDS), in_memory=True)
-
-
 @pytest.mark.slow
 def test_ctrl_c_ends_in_order_and_the_study_resumes(tmp_path, expected):
     log = tmp_path / "log"
