@@ -51,10 +51,14 @@ def accounts(counts: Mapping[str, int]) -> list[Account]:
         Account(
             stage,
             model,
-            *(own.get(what, 0) for what in ("calls", "reused", "retries", "failures")),
-            *(own.get(what, 0) for what in ("tokens in", "tokens out")),
-            own.get("nanodollars", 0) / _NANO,
-            own.get("nanodollars saved", 0) / _NANO,
+            calls=own.get("calls", 0),
+            reused=own.get("reused", 0),
+            retries=own.get("retries", 0),
+            failures=own.get("failures", 0),
+            tokens_in=own.get("tokens in", 0),
+            tokens_out=own.get("tokens out", 0),
+            usd=own.get("nanodollars", 0) / _NANO,
+            saved=own.get("nanodollars saved", 0) / _NANO,
         )
         for (stage, model), own in found.items()
     ]

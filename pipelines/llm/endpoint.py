@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from pipelines.llm.connections import connected
 from pipelines.scrub import scrubbed
 from raytuner.component import ConfigError
 from raytuner.gate import Report
@@ -19,7 +20,6 @@ DEFAULT_URL = "https://api.openai.com/v1"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
-_clients: dict[tuple[Endpoint, int, str], Any] = {}
 
 
 class Endpoint(NamedTuple):
@@ -59,20 +59,7 @@ class Endpoint(NamedTuple):
         Raises:
             ConfigError: if there is no key.
         """
-        key = self.key()
-        place = (self, os.getpid(), key)
-        client = _clients.get(place)
-        if client is None:
-            client = _clients.setdefault(place, self._made(key))
-        return client
-
-    def _made(self, key: str) -> Any:
-        import openai
-
-        common: dict[str, Any] = {"api_key": key, "timeout": self.timeout, "max_retries": 0}
-        if self.azure is None:
-            return openai.AsyncOpenAI(base_url=self.url, **common)
-        return openai.AsyncAzureOpenAI(azure_endpoint=self.url, api_version=self.azure, **common)
+        return connected(self.url, self.key(), self.timeout, self.azure)
 
 
 def chosen_url(given: str | None) -> str:
@@ -122,6 +109,9 @@ def failure_of(error: BaseException, url: str, key_name: str | None) -> Exceptio
     if isinstance(error, openai.RateLimitError):
         lasting = getattr(error, "code", None) == "insufficient_quota"
         return ObjectiveFailure("rate_limit", f"{url}: {text}", retryable=not lasting)
+    if (cause := _broken_line(error)) is not None:  # before timeouts: aiohttp's look like them
+        reason = scrubbed(cause, key_name)
+        return ObjectiveFailure("provider", f"{url} is out of reach: {reason}", retryable=True)
     if isinstance(error, openai.APITimeoutError | TimeoutError) or _named(error, "Timeout"):
         return ObjectiveFailure("timeout", f"{url} did not answer in time", retryable=True)
     if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
@@ -136,6 +126,16 @@ def failure_of(error: BaseException, url: str, key_name: str | None) -> Exceptio
     return ObjectiveFailure(
         "provider", f"{url} gave an answer that cannot be read: {text}", retryable=True
     )
+
+
+def _broken_line(error: BaseException) -> BaseException | None:
+    """Give the operating system's word that there is no connection, if that is behind it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
+            return cause
+        cause = cause.__cause__
+    return None
 
 
 def _named(error: BaseException, *names: str) -> bool:
