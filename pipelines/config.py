@@ -18,6 +18,7 @@ from pipelines import (  # imported for their kinds, which register by existing
     retrievers,
     stores,
 )
+from pipelines.llm import llamaindex  # noqa: F401
 from pipelines.llm.models import LanguageModel
 from pipelines.llm.naming import models_in
 from pipelines.matching import Matcher, Sentences, WholeChunk

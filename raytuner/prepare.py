@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,8 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
             "compare (evidence, or an answer)",
             ("objective",),
         )
-    _probe(space, objective, study.seed)
+    points = _probed(space, study.seed)
+    _probe(points, objective)
     check_pair(study.search, study.scheduler)
     study.scheduler.start(len(objective.units()), study.seed)
     study.search.start(space, study.seed)
@@ -124,8 +126,23 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     baseline = objective.defaults(space.names) if study.baseline else None
     if baseline is not None and space.contains(baseline):
         baseline = space.active(baseline)
+    _check_prices(study, objective, [*points, *([baseline] if baseline is not None else [])])
     folder = None if in_memory else study.folder(root)
     return Prepared(study, objective, space, baseline, total, metric, folder, root)
+
+
+def preflight(prepared: Prepared) -> None:
+    """Look, without spending, whether the services that trials need take their keys.
+
+    Raises:
+        ConfigError: one of them does not.
+    """
+    study = prepared.study
+    points = _probed(prepared.space, study.seed)
+    if prepared.baseline is not None:
+        points.append(prepared.baseline)
+    remote = study.backend in {"ray", "ray-tune"}
+    prepared.objective.preflight(points, remote=remote)
 
 
 def _refuse_columns(space: Space) -> None:
@@ -179,18 +196,38 @@ def _metric(study: Study, objective: Objective) -> str | None:
     return study.metric
 
 
-def _probe(space: Space, objective: Objective, seed: int) -> None:
-    """Ask the objective about the points of the space, so that no trial fails for its spelling."""
+def _probed(space: Space, seed: int) -> list[Params]:
+    """Give the points that are looked at up front."""
     try:
-        points = list(itertools.islice(space.grid(), PROBED))
+        return list(itertools.islice(space.grid(), PROBED))
     except ConfigError:  # a continuous space has no grid
         generator = random.Random(seed)
-        points = [space.sample(generator) for _ in range(100)]
+        return [space.sample(generator) for _ in range(100)]
+
+
+def _probe(points: Sequence[Params], objective: Objective) -> None:
+    """Ask the objective about the points of the space, so that no trial fails for its spelling."""
     for params in points:
         try:
             objective.key(params)
         except ConfigError as error:
             raise _impossible(params, error) from error
+
+
+def _check_prices(study: Study, objective: Objective, points: Sequence[Params]) -> None:
+    """Refuse a budget in dollars where something is paid for at a price nobody knows."""
+    budget = study.budget
+    limit = "usd" if budget.usd is not None else "usd_per_question"
+    if getattr(budget, limit) is None:
+        return
+    unknown = sorted({name for point in points for name in objective.unpriced(point)})
+    if unknown:
+        raise ConfigError(
+            f"budget.{limit}: the price of {', '.join(unknown)} is not known; give it as "
+            "`price: {input: ..., output: ...}` (dollars per million tokens), declare the model "
+            "`free: true`, or install list prices: pip install 'raytuner[prices]'",
+            ("budget", limit),
+        )
 
 
 def _impossible(params: Params, error: ConfigError) -> ConfigError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from pathlib import Path
 
 from raytuner.backends import asynchronous, choose
 from raytuner.listener import Listener
-from raytuner.prepare import Prepared, prepare
+from raytuner.prepare import Prepared, preflight, prepare
 from raytuner.results import Results
 from raytuner.session import Session
 from raytuner.study import Study
@@ -36,6 +37,7 @@ def run(
 
 def run_prepared(prepared: Prepared, *, listener: Listener | None = None) -> Results:
     """Run a study that has been checked; see `run`."""
+    preflight(prepared)
     with _stored(prepared):
         with Session(prepared, listener) as session:
             choose(prepared.study.setting(prepared.folder))(session.sweep)
@@ -52,6 +54,7 @@ async def arun(
 ) -> Results:
     """Run a study as tasks of the running event loop; see `run`."""
     prepared = prepare(study, root, in_memory=in_memory)
+    await asyncio.to_thread(preflight, prepared)
     with _stored(prepared):
         with Session(prepared, listener) as session:
             await asynchronous.arun(session.sweep, study.workers or 1, study.timeout)
