@@ -109,8 +109,8 @@ def failure_of(error: BaseException, url: str, key_name: str | None) -> Exceptio
     if isinstance(error, openai.RateLimitError):
         lasting = getattr(error, "code", None) == "insufficient_quota"
         return ObjectiveFailure("rate_limit", f"{url}: {text}", retryable=not lasting)
-    if (cause := _broken_line(error)) is not None:  # before timeouts: aiohttp's look like them
-        reason = scrubbed(cause, key_name)
+    if (broken := _broken_line(error)) is not None:  # before timeouts: aiohttp's look like them
+        reason = scrubbed(broken, key_name)
         return ObjectiveFailure("provider", f"{url} is out of reach: {reason}", retryable=True)
     if isinstance(error, openai.APITimeoutError | TimeoutError) or _named(error, "Timeout"):
         return ObjectiveFailure("timeout", f"{url} did not answer in time", retryable=True)
