@@ -115,7 +115,7 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     total = study.search.total(space)
     if total is None and study.budget.exceeded_never():
         raise ConfigError(
-            "budget: this search never ends by itself; give `trials`, `seconds` or `usd`",
+            "budget: this search never ends by itself; give `trials`, `seconds`, `usd` or `tokens`",
             ("budget",),
         )
     choose(study.setting(None))

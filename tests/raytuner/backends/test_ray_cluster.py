@@ -1,6 +1,8 @@
 """Studies on a cluster of several nodes that somebody else has started, and that loses one."""
 
+import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 
 from cluster.local import LocalCluster
 from raytuner.results import Results
-from tests.raytuner.probes import evaluations, start, table, wait_for
+from tests.raytuner.probes import ROOT, evaluations, start, table, wait_for
 
 pytestmark = pytest.mark.slow
 FIELDS = {"backend": "ray", "address": None}
@@ -39,6 +41,22 @@ def test_from_outside_by_ray_client(tmp_path, inside, expected):
     out, err = ended(start(tmp_path, {}, **fields))
     assert out == "ended None", err
     assert table(Results.open(tmp_path / "runs/t")).equals(expected)
+
+
+def test_paid_calls_from_outside_share_one_purse(tmp_path, inside):
+    fields = {**FIELDS, "address": inside.client_address, "workers": 2}
+    given = json.dumps([fields, str(tmp_path), 0.5])
+    code = (
+        "import json; from pathlib import Path; "
+        "from tests.raytuner.backends.gate_probes import check_race; "
+        f"fields, folder, limit = json.loads({given!r}); "
+        "check_race(fields, Path(folder), limit)"
+    )
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_who_may_not_come_in_is_told_so(tmp_path, inside, monkeypatch):

@@ -7,6 +7,7 @@ import ray
 
 import raytuner
 from raytuner.backends import ray_gate
+from raytuner.component import RaytunerError
 from tests.raytuner.backends.gate_probes import (
     WORST,
     Calls,
@@ -46,8 +47,9 @@ def test_trials_of_tune_share_the_gate(tmp_path):
     check_race(TUNE, tmp_path, limit=0.3)
 
 
-def test_a_lost_mailbox_costs_what_was_under_way(tmp_path, monkeypatch):
-    mailboxes, log = [], tmp_path / "log"
+def run_and_kill(objective, folder, monkeypatch, *, restart):
+    """Run a study whose mailbox is killed once some calls are under way."""
+    mailboxes = []
 
     class Watched(ray_gate._Pump):
         def __init__(self, sweep, mailbox):
@@ -55,19 +57,33 @@ def test_a_lost_mailbox_costs_what_was_under_way(tmp_path, monkeypatch):
             mailboxes.append(mailbox)
 
     def kill():
-        wait_for(lambda: len(calls(log)) > 20)
-        ray.kill(mailboxes[0], no_restart=False)
+        wait_for(lambda: len(calls(objective.log)) > 20)
+        ray.kill(mailboxes[0], no_restart=not restart)
 
     monkeypatch.setattr(ray_gate, "_Pump", Watched)
-    objective = Calls(log, seconds=0.3)
     fields = {"space": {"x": list(range(12))}, "budget": {"usd": 5.0}, **FIELDS}
     with ThreadPoolExecutor() as pool:
         killed = pool.submit(kill)
-        results = raytuner.run(study(objective, **fields), tmp_path)
+        results = raytuner.run(study(objective, **fields), folder)
         killed.result()
+    return results
+
+
+def test_a_lost_mailbox_costs_what_was_under_way(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    results = run_and_kill(Calls(log, seconds=0.3), tmp_path, monkeypatch, restart=True)
     assert set(results.trials.status) == {"complete"}
     over = ledgers(tmp_path)[0] / WORST - len(calls(log)) * 0.6
-    assert 0.39 <= over <= 16 * 0.4 + 0.01  # calls whose cost nobody could tell
+    assert 0.39 <= over <= 16.01  # calls of which nobody could tell whether they were made
+
+
+@pytest.mark.slow
+def test_a_mailbox_that_stays_away_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_gate, "_PAUSES", (0.1, 0.1))
+    objective = Calls(tmp_path / "log", seconds=0.3)
+    with pytest.raises(RaytunerError, match="could not be started again"):
+        run_and_kill(objective, tmp_path, monkeypatch, restart=False)
+    assert "could not be started again" in raytuner.Results.open(tmp_path / "runs/t").stop_reason
 
 
 def test_studies_without_paid_calls_start_no_mailbox(tmp_path, monkeypatch):
