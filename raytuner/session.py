@@ -117,6 +117,8 @@ def _plain(study: Study) -> Mapping[str, Any]:
             value = list(value)
         elif name == "objective" and not isinstance(value, Mapping | str):
             value = None
+        elif name == "objective" and isinstance(value, Mapping):
+            value = {key: None if callable(given) else given for key, given in value.items()}
         elif name == "space":
             value = {k: d.model_dump(mode="json") if isinstance(d, BaseModel) else d
                      for k, d in value.items()}  # fmt: skip
