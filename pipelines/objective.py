@@ -22,7 +22,7 @@ from pipelines.roles import CorpusEmbedder, Embedder, Metric
 from pipelines.scoring import parse_metrics
 from pipelines.spec import Outputs, RagSpec
 from pipelines.types import Question
-from pipelines.workspace import Sources, Workspace
+from pipelines.workspace import Workspace
 from raytuner.component import ConfigError, digest
 from raytuner.gate import Answers
 from raytuner.objective import (
@@ -63,6 +63,7 @@ class RagObjective(Objective):
         self._measures = parse_metrics(spec.metrics, spec.models)
         self._answers = next((m.name for m in self._measures if m.needs_answer), None)
         self._check_answers()
+        self._check_models()
 
     @classmethod
     def build(cls, args: Mapping[str, Any], *, root: Path, seed: int) -> Self:
@@ -101,7 +102,7 @@ class RagObjective(Objective):
         arrays = exchange.obtain(digest("dataset", self._load), load)
         if not loaded:
             data = unpack_dataset(arrays)
-            self._given = Workspace(_sources(self.spec), self.root, self.seed, data)
+            self._given = Workspace(self.spec.sources(), self.root, self.seed, data)
         self.workspace.cache.exchange = exchange
 
     # ---- what the tuner asks before it runs anything
@@ -276,6 +277,13 @@ class RagObjective(Objective):
     def _applicable(self, question: Question) -> bool:
         return bool(self._applying(question))
 
+    def _check_models(self) -> None:
+        try:
+            with_models(self.config, self.spec.models)
+        except ConfigError as error:
+            field = ("pipeline", *error.field)
+            raise ConfigError(f"pipeline.{error.message}", field) from None
+
     def _check_answers(self) -> None:
         if self._answers is not None and self.config.generator is None:
             raise ConfigError(
@@ -288,8 +296,4 @@ class RagObjective(Objective):
 @lru_cache(maxsize=4)
 def _workspace(spec: str, root: str, seed: int, load: str) -> Workspace:
     del load
-    return Workspace(_sources(RagSpec.model_validate_json(spec)), Path(root), seed)
-
-
-def _sources(spec: RagSpec) -> Sources:
-    return Sources(**{name: value for name, value in spec if name in Sources.model_fields})
+    return Workspace(RagSpec.model_validate_json(spec).sources(), Path(root), seed)

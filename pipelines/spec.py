@@ -54,6 +54,10 @@ class RagSpec(Sources):
         default_factory=Outputs, description="how truncated, empty, ... answers count"
     )
 
+    def sources(self) -> Sources:
+        """Give the part that says where the data is."""
+        return Sources(**{name: getattr(self, name) for name in Sources.model_fields})
+
     @field_validator("models", mode="before")
     @classmethod
     def _openai_unless_said(cls, value: Any) -> Any:

@@ -29,7 +29,10 @@ def with_models(part: _Part, models: Mapping[str, LanguageModel]) -> _Part:
         try:
             new = _resolved(part, name, value, models)
         except ConfigError as error:
-            raise ConfigError(f"{name}: {error.message}", (name,)) from None
+            nested = error.field != ("models",)
+            rest = error.field if nested else ()
+            message = f"{name}{'.' if nested else ': '}{error.message}"
+            raise ConfigError(message, (name, *rest)) from None
         if new is not value:
             changes[name] = new
     return part.model_copy(update=changes) if changes else part
