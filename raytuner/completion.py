@@ -5,7 +5,6 @@ What is tuned is the installed objective `completion`; this puts a study around 
 
 from __future__ import annotations
 
-import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,16 +14,12 @@ from raytuner.completion_analysis import CompletionAnalysis
 from raytuner.completion_space import completion_space
 from raytuner.component import ConfigError
 from raytuner.named import objective_of
-from raytuner.objective import Objective
 from raytuner.progress import listener_for
-from raytuner.space import Space
 from raytuner.study import Study
 from raytuner.tuner import run
 
 _RUNG = 8
 """Instances that every configuration is asked about before it is compared with others."""
-_PROBED = 100
-"""Points whose models are looked at before the run."""
 _IGNORED = ("log_file_name", "logging_level", "allow_format_str_template", "use_cache")
 
 
@@ -119,8 +114,6 @@ def tune_completion(
         **({} if run_dir is None else {"run_dir": str(run_dir)}),
     }
     study = Study.parse({**fields, **(options or {})})
-    if study.budget.usd is not None or study.budget.usd_per_question is not None:
-        _check_prices(objective, study.parsed_space())
     listener = listener_for(None if num_samples == -1 else num_samples) if show_progress else None
     results = run(study, listener=listener, in_memory=run_dir is None)
     analysis = CompletionAnalysis(results, objective)
@@ -166,19 +159,6 @@ def _models(models: Mapping[str, Any], prices: Mapping[str, Any]) -> dict[str, A
             raise ConfigError(f"prices: {name} is a model that has its own price", ("prices",))
         given.setdefault("price", price)
     return known
-
-
-def _check_prices(objective: Objective, space: Space) -> None:
-    """Refuse budgets in dollars where nobody knows what a model costs."""
-    rng = random.Random(0)
-    points = [space.sample(rng) for _ in range(_PROBED)]
-    unknown = dict.fromkeys(name for point in points for name in objective.unpriced(point))
-    if unknown:
-        raise ConfigError(
-            f"prices: nobody knows what {', '.join(unknown)} costs, so a budget in dollars cannot "
-            "be kept; give its price, or `free: true` among the models",
-            ("prices",),
-        )
 
 
 def _sampled(search: Any, num_samples: int) -> Any:
