@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.cache.packing import pack_texts, unpack_texts
 from pipelines.golden import GoldenSet
-from pipelines.types import Corpus, Document, Question, Span
+from pipelines.types import Corpus, Document, Graded, Question, Span
 
 
 class Dataset(NamedTuple):
@@ -60,11 +60,18 @@ def unpack_dataset(arrays: Mapping[str, NDArray[Any]]) -> Dataset:
 
 def _plain(question: Question) -> list[Any]:
     evidence = [[[int(number) for number in span] for span in group] for group in question.evidence]
-    labels = [question.group, list(question.tags)]
+    judged = [
+        [said, list(map(list, grades)), list(texts)] for said, grades, texts in question.judged
+    ]
+    labels = [question.group, list(question.tags), judged]
     return [question.id, question.text, evidence, question.answer, *labels]
 
 
 def _question(plain: list[Any]) -> Question:
-    name, text, groups, answer, group, tags = plain
+    name, text, groups, answer, group, tags, judged = plain
     evidence = tuple(tuple(Span(*span) for span in spans) for spans in groups)
-    return Question(name, text, evidence, answer, group, tuple(tags))
+    graded = tuple(
+        Graded(said, tuple((metric, grade) for metric, grade in grades), tuple(context))
+        for said, grades, context in judged
+    )
+    return Question(name, text, evidence, answer, group, tuple(tags), graded)

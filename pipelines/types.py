@@ -70,6 +70,24 @@ class Span(NamedTuple):
     grade: int = 1
 
 
+Grade = bool | int | float
+"""What a person says: yes or no, a whole grade on the judge's scale, or a share from 0 to 1."""
+
+
+class Graded(NamedTuple):
+    """An answer that a person has graded.
+
+    Attributes:
+        answer: its text; may be empty where only the context is graded.
+        grades: by metric.
+        context: what it was written from; empty: the evidence of the question.
+    """
+
+    answer: str
+    grades: tuple[tuple[str, Grade], ...]
+    context: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Question:
     """One golden question.
@@ -82,6 +100,7 @@ class Question:
         answer: a reference answer, or None.
         group: what questions are clustered by (source document), for splits and statistics.
         tags: free labels, used for stratified order.
+        judged: answers that people have graded; judges are calibrated by them, nothing is scored.
     """
 
     id: str
@@ -90,6 +109,7 @@ class Question:
     answer: str | None = None
     group: str = ""
     tags: tuple[str, ...] = ()
+    judged: tuple[Graded, ...] = ()
 
     @cached_property
     def findable(self) -> tuple[tuple[Span, ...], ...]:

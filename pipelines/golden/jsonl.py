@@ -1,17 +1,21 @@
 """The format of this project: one JSON object per line.
 
     {"id": "q1", "question": "…", "answer": "…" or null, "evidence": […],
-     "group": "…", "tags": ["…"], "meta": {…}}
+     "group": "…", "tags": ["…"], "judged": […], "meta": {…}}
 
 `id` and `question` are needed. Evidence items are all needed to answer; each is one of
 `{"doc", "start", "end"}` (with `"text"`, it must be what stands there), `{"quote"}` with or without
 `"doc"`, `{"doc"}` for a whole document, or `{"any_of": [items]}` of which one suffices. An item
-may carry a `"grade"` (1 unless given; higher is more relevant). `meta` is never looked at,
-`reviewed` by `raytuner golden review` only.
+may carry a `"grade"` (1 unless given; higher is more relevant). `judged` holds answers that people
+have graded, `{"answer": "…", "correctness": 4, "faithfulness": true, "context": ["…"]}`, to
+calibrate judges by: a grade is true or false, a whole number on the judge's scale, or a share as
+0.75; `context` is what the answer was written from (the evidence unless given). `meta` is never
+looked at, `reviewed` by `raytuner golden review` only.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +23,10 @@ from typing import Any
 from pipelines.golden.goldenset import Loaded, Sourced, need_corpus, question_of
 from pipelines.golden.spans import Locator
 from pipelines.records import field_text, json_lines, read_text, shorten
-from pipelines.types import Corpus, Question, Span
+from pipelines.types import Corpus, Graded, Question, Span
 from raytuner.component import ConfigError, nearest
 
-_FIELDS = ("id", "question", "answer", "evidence", "group", "tags", "meta", "reviewed")
+_FIELDS = ("id", "question", "answer", "evidence", "group", "tags", "judged", "meta", "reviewed")
 _EVIDENCE = ("doc", "start", "end", "text", "quote", "any_of", "grade")
 
 
@@ -50,7 +54,7 @@ def read_question(record: Mapping[str, Any], locator: Locator, where: str) -> Qu
     tags = record.get("tags") or []
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise ConfigError(f"{where}: 'tags' must be a list of strings, got {shorten(repr(tags))}")
-    return question_of(
+    question = question_of(
         locator.corpus,
         id=field_text(record, "id", where),
         text=field_text(record, "question", where),
@@ -62,6 +66,33 @@ def read_question(record: Mapping[str, Any], locator: Locator, where: str) -> Qu
         group=_optional(record, "group", where),
         tags=tags,
     )
+    judged = record.get("judged") or []
+    if not isinstance(judged, list):
+        raise ConfigError(f"{where}: 'judged' must be a list, got {shorten(repr(judged))}")
+    graded = tuple(_graded(one, f"{where}, judged {n}") for n, one in enumerate(judged, start=1))
+    return dataclasses.replace(question, judged=graded)
+
+
+def _graded(item: Any, where: str) -> Graded:
+    if not isinstance(item, Mapping):
+        raise ConfigError(f"{where}: expected an object in braces, got {shorten(repr(item))}")
+    context = item.get("context") or []
+    if not isinstance(context, list) or not all(isinstance(text, str) for text in context):
+        raise ConfigError(f"{where}: 'context' must be a list of strings")
+    grades = [(name, grade) for name, grade in item.items() if name not in {"answer", "context"}]
+    for name, grade in grades:
+        if not isinstance(grade, bool | int | float):
+            raise ConfigError(
+                f"{where}: the grade {name!r} must be true, false or a number, got "
+                f"{shorten(repr(grade))}"
+            )
+    answer = _optional(item, "answer", where)
+    if not grades or (answer is None and not context):
+        raise ConfigError(
+            f"{where}: needs an 'answer' (or a 'context') and grades by metric, such as "
+            '"correctness": 4'
+        )
+    return Graded(answer or "", tuple(grades), tuple(context))
 
 
 def _group(item: Any, locator: Locator, where: str) -> tuple[Span, ...]:

@@ -86,17 +86,27 @@ def _spelled(args: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=8)
 def _loaded(path: str, args: str, base: str, what: str, fixed: str, process: int) -> Any:
     del process  # a forked child has other connections
-    found, parent = _named(path), _named(base)
-    if not (isinstance(found, type) and issubclass(found, parent)):
-        raise ConfigError(
-            f"path {path!r} names no LlamaIndex {what} (no {base.rpartition(':')[2]})"
-        )
+    found = class_of(path, base, what)
     fields = getattr(found, "model_fields", {})
     more = {name: value for name, value in json.loads(fixed).items() if name in fields}
     try:
         return found(**{**json.loads(args), **more})
     except Exception as error:  # noqa: BLE001 - any class, any exception
         raise ConfigError(f"{path} refuses its args: {scrubbed(error)}") from None
+
+
+def class_of(path: str, base: str, what: str) -> type[Any]:
+    """Import a class; see `loaded`.
+
+    Raises:
+        ConfigError: there is no such class, or it is not derived from `base`.
+    """
+    found, parent = _named(path), _named(base)
+    if not (isinstance(found, type) and issubclass(found, parent)):
+        raise ConfigError(
+            f"path {path!r} names no LlamaIndex {what} (no {base.rpartition(':')[2]})"
+        )
+    return found
 
 
 def _named(path: str) -> Any:

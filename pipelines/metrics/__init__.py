@@ -1,4 +1,4 @@
-"""Metrics: how good a response is, by evidence found, by rank, or by its answer.
+"""Metrics: how good a response is, by evidence found, by rank, by its answer, or by a judge.
 
 Importing this package registers every metric kind.
 """
@@ -11,18 +11,25 @@ from pipelines.metrics.answers import (
     TokenF1,
 )
 from pipelines.metrics.evidence import EvidenceMetric
+from pipelines.metrics.judged import AnswerRelevancy, ContextRelevance, Correctness, Faithfulness
+from pipelines.metrics.llamaindex import LlamaIndexEvaluator
 from pipelines.metrics.names import parse_metric
 from pipelines.metrics.ranks import AveragePrecision, HitRate, Mrr, Ndcg
 from pipelines.metrics.spans import ContextRecall, Iou, Precision, PrecisionOmega, Recall
 
 __all__ = [
     "AnswerMetric",
+    "AnswerRelevancy",
     "AveragePrecision",
     "ContextRecall",
+    "ContextRelevance",
+    "Correctness",
     "EvidenceMetric",
     "ExactMatch",
+    "Faithfulness",
     "HitRate",
     "Iou",
+    "LlamaIndexEvaluator",
     "Mrr",
     "Ndcg",
     "Precision",

@@ -35,6 +35,7 @@ NEEDED = {
     ("Chunker", "code"): {"language": "python"},
     ("Embedder", "llama-index"): {"path": "llama_index.core:MockEmbedding"},
     ("Embedder", "sentence-transformers"): {"model": "some/model"},
+    ("Metric", "llama-index"): {"evaluator": "CorrectnessEvaluator"},
 }
 """Fields without a default, so that the kind can be made at all."""
 
@@ -44,6 +45,9 @@ VALUES = {
     ("Embedder", "openai", "base_url"): "http://localhost:1/v1",
     ("Store", "chroma", "url"): "http://localhost:1",
     ("Generator", "chat", "response_schema"): {"type": "object"},
+    ("Metric", "llama-index", "evaluator"): "FaithfulnessEvaluator",
+    ("Metric", "llama-index", "args"): {"score_threshold": 3.0},
+    ("Metric", "llama-index", "scale"): (0, 10),
     ("QueryTransform", "multi-query", "prompt"): "{question} {count}",
 }
 """Other values of fields that no rule below finds one for."""
@@ -238,8 +242,9 @@ def test_every_field_of_a_metric_changes_the_scope(section, objective, cls, fiel
         outer, inner = field.split(".")
         field, value = outer, {"kind": default_of(cls, outer).kind, inner: value}
     pipeline = {"generator": "extractive"}
-    plain = objective_of(section, pipeline, metrics=[{"kind": cls.kind}])
-    other = objective_of(section, pipeline, metrics=[{"kind": cls.kind, field: value}])
+    needed = {"kind": cls.kind, **NEEDED.get((cls.role(), cls.kind), {})}
+    plain = objective_of(section, pipeline, metrics=[needed])
+    other = objective_of(section, pipeline, metrics=[{**needed, field: value}])
     assert (plain.scope() == other.scope()) is unkeyed
     assert (plain.key({}) == other.key({})) is unkeyed
 
