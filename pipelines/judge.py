@@ -1,6 +1,6 @@
 """Asks a language model for verdicts: prompts, schemas, verdicts that do not fit, and its noise.
 
-Knows no metric: what is judged, and what a verdict is worth, is said in `pipelines.metrics.judged`.
+Knows no metric: what is judged, and what a verdict is worth, is said in `pipelines.metrics`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pipelines.judge import TRIES, never_fits
 from pipelines.llm.imported import ClassArgs, ClassPath, class_of, fingerprint
 from pipelines.llm.models import ModelRef, resolved
 from pipelines.llm.types import Sampling
-from pipelines.metrics.judged import conversing, shown, single
+from pipelines.metrics.judging import conversing, shown, single
 from pipelines.metrics.names import canonical
 from pipelines.roles import Bench, Judgement, Metric
 from pipelines.scrub import scrubbed
