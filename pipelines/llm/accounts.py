@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,13 +53,15 @@ def count_calls(counts: Counts, model: str, outcome: Outcome[Any]) -> None:
     add(counts, model, "nanodollars", round(outcome.paid.usd * NANO))
 
 
-def count_sample(counts: Counts, model: str, sample: Completion) -> None:
-    """Count what is wrong with an answer, and what it saved if it was there already."""
-    if sample.label is not None:
-        add(counts, model, sample.label, 1)
-    if sample.cached:
-        add(counts, model, "reused", 1)
-        add(counts, model, "nanodollars saved", round(sample.usage.usd * NANO))
+def count_reply(counts: Counts, model: str, samples: Sequence[Completion], usage: Cost) -> None:
+    """Count what is wrong with answers, and what those saved that were there already."""
+    for sample in samples:
+        if sample.label is not None:
+            add(counts, model, sample.label, 1)
+    reused = [sample for sample in samples if sample.cached]
+    add(counts, model, "reused", len(reused))
+    share = len(reused) / len(samples)
+    add(counts, model, "nanodollars saved", round(usage.usd * share * NANO))
 
 
 def merged(all_counts: Iterable[Counts]) -> Counts:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from pipelines.cache.responses import ResponseCache
-from pipelines.llm.accounts import Account, add, count_sample
+from pipelines.llm.accounts import Account, add, count_reply
 from pipelines.llm.attempts import Outcome, Policy, persist
 from pipelines.llm.labels import read_sample
 from pipelines.llm.models import Fallback, LanguageModel, Sample
@@ -123,13 +123,14 @@ async def ask(
         ConfigError: the endpoint refuses key or model.
     """
     members = model.members()
-    reply = Reply()
+    reply, usage = Reply(), Cost()
     for member in members:
         reply = await _ask_one(member, request, gate, shelf, known, account)
+        usage = usage.plus(reply.usage)
         if member is members[-1] or not _rejected(model, reply):
             break
         add(account.counts, member.name, "passed on", 1)
-    return Reply(reply.samples, reply.failure, account.paid)
+    return Reply(reply.samples, reply.failure, account.paid, usage)
 
 
 def _rejected(model: LanguageModel, reply: Reply) -> bool:
@@ -175,9 +176,9 @@ async def _ask_one(
             reused = outcome.value is None
             have[first + place] = _completion(model, request, sample, seconds, cached=reused)
     completions = tuple(have[number] for number in range(request.samples))
-    for completion in completions:
-        count_sample(account.counts, model.name, completion)
-    return Reply(completions)
+    usage = _together(model, completions)
+    count_reply(account.counts, model.name, completions, usage)
+    return Reply(completions, usage=usage)
 
 
 async def _call(
@@ -233,6 +234,14 @@ def rows_of(answer: bytes | None) -> dict[str, bytes]:
     """Read what passes through the gate: a row per sample, behind its key."""
     lines = (line.partition(b" ") for line in (answer or b"").split(b"\n"))
     return {key.decode(): row for key, _, row in lines if row}
+
+
+def _together(model: LanguageModel, samples: Sequence[Completion]) -> Cost:
+    """Give what samples cost in one call, whichever calls they came by: scores depend on it."""
+    tokens_in = samples[0].usage.tokens_in
+    tokens_out = sum(sample.usage.tokens_out for sample in samples)
+    price = model.rates()
+    return Cost(price.cost(tokens_in, tokens_out) if price else 0.0, tokens_in, tokens_out, 1)
 
 
 def _completion(

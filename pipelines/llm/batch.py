@@ -14,6 +14,7 @@ from pipelines.llm.accounts import Account, Counts, merged
 from pipelines.llm.asking import Shelf, ask, every_key
 from pipelines.llm.models import LanguageModel
 from pipelines.llm.types import ChatRequest, Reply
+from raytuner.component import RaytunerError
 from raytuner.gate import Demand, Gate, Permit, Report, background
 from raytuner.objective import Cost
 
@@ -121,6 +122,8 @@ class Batch(Generic[_Result]):
                 known = await asyncio.to_thread(self._shelf.lookup, keys)
         except BaseException as error:  # noqa: BLE001 - raised again in the trial's thread
             done.error = error
+            if isinstance(error, RaytunerError):  # the others would only hear the same
+                self._gate.stop(self._tasks)
         self._done.put(done)
 
     async def _ask_all(

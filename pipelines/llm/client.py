@@ -15,7 +15,7 @@ from pipelines.llm.accounts import told
 from pipelines.llm.asking import Shelf, every_key
 from pipelines.llm.batch import Ask, Batch, Begun, Dialogue
 from pipelines.llm.types import Reply
-from raytuner.component import ConfigError, RaytunerError
+from raytuner.component import ConfigError
 from raytuner.objective import Meter
 from raytuner.turnstile import standalone_gate
 
@@ -105,8 +105,6 @@ class Client:
                         good.append((done.number, done.result))
                     elif error is None or isinstance(done.error, ConfigError):
                         error = done.error
-                    if isinstance(done.error, RaytunerError):
-                        batch.stop()  # the others would only hear the same
                 if good:
                     yield good
         finally:

@@ -21,8 +21,8 @@ class Sample(NamedTuple):
     Attributes:
         text: content of the message, or what it says to refuse; may be empty.
         finish: why it ended: stop, length, content_filter, ... or empty.
-        tokens_in: share of the prompt's tokens.
-        tokens_out: its own tokens.
+        tokens_in: of the whole prompt.
+        tokens_out: its own tokens, or its share of those of a call.
         cached_in: tokens of the prompt that the endpoint had cached.
         logprob: mean log probability of its tokens, or None.
         refused: whether the model or a filter refused to answer.

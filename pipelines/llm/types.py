@@ -88,7 +88,7 @@ class Completion:
     Attributes:
         text: what the model said; may be empty.
         label: what is wrong with it, or None.
-        usage: tokens, and dollars at list price: what it costs where nothing is cached.
+        usage: tokens, and dollars at list price, asked for alone and nothing being cached.
         seconds: how long the call took that brought it.
         logprob: mean log probability of its tokens, if asked for and given.
         data: the parsed JSON where a schema was given and the answer fits it.
@@ -112,21 +112,16 @@ class Reply:
         samples: as many as were asked for; empty after a failure.
         failure: why there is no answer.
         paid: what was really spent on it, failed attempts included.
+        usage: what it costs at list price where nothing is cached and all samples are asked for
+            together: the prompt counts once. Of a fallback, with the models that were passed over.
     """
 
     samples: tuple[Completion, ...] = ()
     failure: Failure | None = None
     paid: Cost = field(default_factory=Cost)
+    usage: Cost = field(default_factory=Cost)
 
     @property
     def first(self) -> Completion:
         """The first sample."""
         return self.samples[0]
-
-    @property
-    def usage(self) -> Cost:
-        """What all samples cost at list price."""
-        total = Cost()
-        for sample in self.samples:
-            total = total.plus(sample.usage)
-        return total

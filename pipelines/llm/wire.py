@@ -97,7 +97,7 @@ def _choices(completion: Any, count: int) -> list[Any]:
 
 
 def samples_of(choices: Sequence[Any], used: tuple[int, int, int]) -> tuple[Sample, ...]:
-    """Read choices; tokens that belong to all of them are shared out.
+    """Read choices; each has the whole prompt, and its share of the tokens that came.
 
     Args:
         choices: as the client read them; None is an answer without anything.
@@ -108,9 +108,9 @@ def samples_of(choices: Sequence[Any], used: tuple[int, int, int]) -> tuple[Samp
     """
     from pipelines.llm.models import Sample
 
-    tokens = zip(*(_shares(amount, len(choices)) for amount in used), strict=True)
+    inside, _, cached = used
     samples = []
-    for choice, (inside, out, cached) in zip(choices, tokens, strict=True):
+    for choice, out in zip(choices, _shares(used[1], len(choices)), strict=True):
         text, finish, logprob, refused = _read(choice)
         samples.append(Sample(text, finish, inside, out, cached, logprob, refused))
     return tuple(samples)

@@ -148,7 +148,7 @@ def test_a_judge_chooses_among_n(endpoint, library):
     samples, verdict = bodies(endpoint)
     assert samples["n"] == 3
     assert verdict["response_format"]["json_schema"]["schema"]["properties"]["best"]["maximum"] <= 3
-    assert answer.usage.calls == 4
+    assert answer.usage.calls == 2
     assert answer.usage.usd == pytest.approx(endpoint.usd(1.0, 4.0))
 
 

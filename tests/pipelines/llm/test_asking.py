@@ -177,8 +177,8 @@ async def test_an_answer_is_paid_once(make_gate, shelf):
     assert CALLS == [("parrot", 0, 2)]
     assert [one.text for one in again.reply.samples] == ["parrot 0", "parrot 1"]
     assert (first.reply.paid, again.reply.paid) == (Cost(8.0, 4, 2, 1), Cost())
-    assert first.reply.usage == again.reply.usage == Cost(8.0, 4, 2, 2)
-    assert again.counts == {"parrot": {"reused": 2, "nanodollars saved": 8 * 10**9}}
+    assert first.reply.usage == again.reply.usage == Cost(6.0, 2, 2, 1)  # the prompt once
+    assert again.counts == {"parrot": {"reused": 2, "nanodollars saved": 6 * 10**9}}
     assert [one.cached for one in again.reply.samples] == [True, True]
 
 
@@ -284,3 +284,11 @@ async def test_a_fallback_shares_what_its_members_have_been_asked(make_gate, she
     both = Fallback(models=(one, Parrot(title="b")))
     assert (await answer(both, asked(), make_gate(), shelf)).reply.first.cached
     assert len(CALLS) == 1
+
+
+async def test_what_samples_cost_together_does_not_depend_on_how_they_came(make_gate, shelf):
+    model, gate = Parrot(price=PRICE), make_gate()
+    at_once = await answer(model, asked(3), gate, Shelf(ResponseCache(None)))
+    await answer(model, asked(1), gate, shelf)
+    later = await answer(model, asked(3), gate, shelf)
+    assert later.reply.usage == at_once.reply.usage
