@@ -11,10 +11,17 @@ from hypothesis import strategies as st
 from pipelines import samples
 from pipelines.dataset import Dataset, pack_dataset, unpack_dataset
 from pipelines.golden import GoldenSet
-from pipelines.types import Corpus, Document, Question, Span
+from pipelines.types import Corpus, Document, Graded, Question, Span
 
 TEXT = st.text(st.characters(codec=None), max_size=12)
 SPANS = st.builds(Span, st.integers(0, 3), st.integers(0, 9), st.integers(0, 9), st.integers(0, 3))
+GRADE = st.booleans() | st.integers(0, 9) | st.floats(0, 1)
+GRADED = st.builds(
+    Graded,
+    TEXT,
+    st.lists(st.tuples(TEXT, GRADE), max_size=2).map(tuple),
+    st.lists(TEXT, max_size=2).map(tuple),
+)
 QUESTIONS = st.builds(
     Question,
     id=TEXT,
@@ -23,6 +30,7 @@ QUESTIONS = st.builds(
     answer=st.none() | TEXT,
     group=TEXT,
     tags=st.lists(TEXT, max_size=2).map(tuple),
+    judged=st.lists(GRADED, max_size=2).map(tuple),
 )
 DATA = st.builds(
     Dataset,
@@ -36,6 +44,14 @@ DATA = st.builds(
 @settings(deadline=None, max_examples=60)
 def test_a_dataset_comes_back_as_it_was(data):
     assert unpack_dataset(pack_dataset(data)) == data
+
+
+def test_grades_keep_their_type():
+    grades = (("a", True), ("b", 1), ("c", 1.0))
+    question = Question("q", "what?", judged=(Graded("so", grades),))
+    data = Dataset(Corpus(()), GoldenSet((question,), "set"), ())
+    (back,) = unpack_dataset(pack_dataset(data)).golden.questions[0].judged
+    assert [type(grade) for _, grade in back.grades] == [bool, int, float]
 
 
 def test_a_real_one_keeps_its_identity():

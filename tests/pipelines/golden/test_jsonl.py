@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.golden import GoldenSet, load_golden
-from pipelines.types import Corpus, Document, Question, Span
+from pipelines.types import Corpus, Document, Graded, Question, Span
 from raytuner.component import ConfigError
 
 CORPUS = Corpus((Document("a.txt", "Alpha beta. Gamma."), Document("b.txt", "Alpha delta.")))
@@ -125,3 +125,42 @@ def test_the_study_must_give_documents(tmp_path: Path) -> None:
     (tmp_path / "q.jsonl").write_text('{"id": "1", "question": "?"}')
     with pytest.raises(ConfigError, match="brings no documents of its own; give `documents:`"):
         load_golden("q.jsonl", None, tmp_path)
+
+
+def test_answers_that_people_have_graded(tmp_path: Path) -> None:
+    judged = [
+        {"answer": "So.", "correctness": 4, "faithfulness": True},
+        {"answer": "Or so.", "faithfulness": 0.75, "context": ["Here.", "There."]},
+        {"context": ["Only this."], "context-relevance": 1},
+    ]
+    found = one(tmp_path, judged=judged).judged
+    assert found == (
+        Graded("So.", (("correctness", 4), ("faithfulness", True))),
+        Graded("Or so.", (("faithfulness", 0.75),), ("Here.", "There.")),
+        Graded("", (("context-relevance", 1),), ("Only this.",)),
+    )
+    assert [type(grade) for _, grade in found[0].grades] == [int, bool]
+
+
+def test_grades_are_no_part_of_the_key(tmp_path: Path) -> None:
+    plain = {"id": "q", "question": "Why?"}
+    graded = {**plain, "judged": [{"answer": "So.", "correctness": 4}]}
+    assert load(tmp_path, plain).key == load(tmp_path, graded).key
+
+
+@pytest.mark.parametrize(
+    ("judged", "message"),
+    [
+        ({"answer": "So."}, "'judged' must be a list"),
+        (["So."], "line 1, judged 1: expected an object in braces"),
+        ([{"answer": "So."}], "needs an 'answer' .* and grades by metric"),
+        ([{"correctness": 4}], "needs an 'answer'"),
+        ([{"answer": "So.", "correctness": "4"}], "the grade 'correctness' must be true, false or"),
+        ([{"answer": 4, "correctness": 4}], "'answer' must be a string"),
+        ([{"answer": "So.", "correctness": None}], "the grade 'correctness' must be"),
+        ([{"answer": "So.", "correctness": 4, "context": "a"}], "'context' must be a list"),
+    ],
+)
+def test_grades_that_cannot_be_read(tmp_path: Path, judged: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        one(tmp_path, judged=judged)

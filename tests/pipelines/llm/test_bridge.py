@@ -1,4 +1,4 @@
-"""The bridge from code for LlamaIndex LLMs to our client: side by side, in any order, with errors."""
+"""The bridge from code for LlamaIndex LLMs to our client: side by side, and with errors."""
 
 import asyncio
 
