@@ -120,7 +120,7 @@ def print_plan(prepared: Prepared, *, as_json: bool) -> None:
         return
     warnings = facts.pop("warnings")
     for name, value in facts.items():
-        click.echo(f"{name:>16}: {plain(_spelt(name, value))}")
+        click.echo(f"{name:>19}: {plain(_spelt(name, value))}")
     for warning in warnings:
         click.echo(f"note: {plain(warning)}")
     click.echo("the study is sound; nothing was run")
@@ -132,7 +132,7 @@ def _spelt(name: str, value: Any) -> Any:
     if name.startswith("usd"):
         amounts = value if isinstance(value, tuple) else (value,)
         return " to ".join(f"${amount:.4f}" for amount in amounts)
-    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else value
+    return f"{value:,}" if isinstance(value, int) and value >= 1_000 else value
 
 
 def print_status(results: Results, *, as_json: bool) -> None:
