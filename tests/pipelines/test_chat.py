@@ -42,7 +42,8 @@ def bodies(endpoint):
 def test_templates_are_filled_and_parameters_sent(endpoint, library):
     answer = answer_of(
         library, system="Use only the context.",
-        prompt="Context:\n{context}\n\nQuestion: {question}", passage="[{number}] {text}", separator="\n", top_p=None, stop=("\n\n",),
+        prompt="Context:\n{context}\n\nQuestion: {question}", passage="[{number}] {text}",
+        separator="\n", top_p=None, stop=("\n\n",),
         presence_penalty=0.5, frequency_penalty=-0.5, seed=7,
     )  # fmt: skip
     (body,) = bodies(endpoint)
