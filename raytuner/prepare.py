@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from raytuner.affordable import check_affordable
 from raytuner.backends import choose
 from raytuner.component import ConfigError, nearest
 from raytuner.objective import Objective, Params
@@ -126,7 +127,9 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     baseline = objective.defaults(space.names) if study.baseline else None
     if baseline is not None and space.contains(baseline):
         baseline = space.active(baseline)
-    _check_prices(study, objective, [*points, *([baseline] if baseline is not None else [])])
+    check_affordable(
+        study.budget, objective, [*points, *([baseline] if baseline is not None else [])]
+    )
     folder = None if in_memory else study.folder(root)
     return Prepared(study, objective, space, baseline, total, metric, folder, root)
 
@@ -212,22 +215,6 @@ def _probe(points: Sequence[Params], objective: Objective) -> None:
             objective.key(params)
         except ConfigError as error:
             raise _impossible(params, error) from error
-
-
-def _check_prices(study: Study, objective: Objective, points: Sequence[Params]) -> None:
-    """Refuse a budget in dollars where something is paid for at a price nobody knows."""
-    budget = study.budget
-    limit = "usd" if budget.usd is not None else "usd_per_question"
-    if getattr(budget, limit) is None:
-        return
-    unknown = sorted({name for point in points for name in objective.unpriced(point)})
-    if unknown:
-        raise ConfigError(
-            f"budget.{limit}: the price of {', '.join(unknown)} is not known; give it as "
-            "`price: {input: ..., output: ...}` (dollars per million tokens), declare the model "
-            "`free: true`, or install list prices: pip install 'raytuner[prices]'",
-            ("budget", limit),
-        )
 
 
 def _impossible(params: Params, error: ConfigError) -> ConfigError:

@@ -260,10 +260,19 @@ def test_an_unknown_model_is_said_before_anything_is_spent(folder, endpoint, ray
     assert endpoint.calls("chat") == 0
 
 
-def test_a_budget_below_one_call_ends_before_any_call(folder, endpoint, raytuner):
-    folder.write(budget={"usd": 0.000001})
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ({"usd": 0.000001}, "budget.usd: $1e-06 is less than the $0.00"),
+        ({"tokens": 100}, "budget.tokens: 100 is less than the "),
+    ],
+)
+def test_a_budget_below_the_cheapest_trial_is_refused(folder, endpoint, raytuner, budget, message):
+    folder.write(budget=budget)
     done = raytuner("run", "study.yaml")
-    assert done.code in (2, 4)
+    assert done.code == 2
+    assert message in done.err
+    assert "that the cheapest trial" in done.err
     assert endpoint.calls("chat") == 0
 
 
