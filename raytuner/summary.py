@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from raytuner.printable import plain, shorten, spell_params
+from raytuner.repeats import Noise, noise
 from raytuner.results import Interval, Results
 from raytuner.spending import accounts, plain_work, spoken
 from raytuner.trial import Trial
@@ -48,7 +49,16 @@ def _leader(results: Results) -> list[str]:
     elif baseline is not None:
         gain = results.difference(best, baseline)
         said.append(f"  Against the configuration as it stands: {_gain(gain)}")
-    return [*said, _contenders(results), *_cut(best, baseline)]
+    said += [_contenders(results), *_cut(best, baseline)]
+    return [*said, *(_noisy(one) for one in noise(best))]
+
+
+def _noisy(found: Noise) -> str:
+    """Say how much single verdicts on the same answer differ."""
+    return (
+        f"  Judge: single verdicts of {plain(found.metric)} on one answer differ by "
+        f"{found.sd:.3f} (standard deviation, {found.units} questions)."
+    )
 
 
 def _gain(gain: Interval | None) -> str:

@@ -106,6 +106,22 @@ def test_the_real_cost_lies_within_the_estimate(folder, endpoint, raytuner):
     assert "usd at most: $" in shown
 
 
+def test_a_judge_that_is_asked_three_times_tells_its_noise(folder, endpoint, raytuner):
+    folder.write(
+        objective__metrics=[{"kind": "correctness", "model": "judge", "repeats": 3}],
+        metric=None, space={"generator.temperature": {"choice": [0.3]}}, baseline=False,
+    )  # fmt: skip
+    done = raytuner("run", "study.yaml")
+    assert done.code == 0, done.err
+    assert "Judge: single verdicts of correctness(repeats=3) on one answer differ by" in done.out
+    judge = [r for r in endpoint.requests if "response_format" in (r.body or {})]
+    assert sum(request.body.get("n", 1) for request in judge) == 3 * QUESTIONS
+    facts = json.loads(raytuner("results", "study.yaml", "--json").out)
+    spent = {row["stage"]: row["usd"] for row in facts["calls"]}
+    assert spent["judge"] > 0
+    assert sum(spent.values()) == pytest.approx(endpoint.usd(*PRICES["good"]), abs=1e-6)
+
+
 # ---- what goes wrong on the wire
 
 
