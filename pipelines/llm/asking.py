@@ -11,8 +11,8 @@ from pipelines.cache.responses import ResponseCache
 from pipelines.llm.accounts import Account, add, count_reply
 from pipelines.llm.attempts import Outcome, Policy, persist
 from pipelines.llm.labels import read_sample
-from pipelines.llm.models import Fallback, LanguageModel, Sample
-from pipelines.llm.types import ChatRequest, Completion, Reply
+from pipelines.llm.models import Fallback, LanguageModel
+from pipelines.llm.types import ChatRequest, Completion, Reply, Sample
 from raytuner.component import digest
 from raytuner.gate import Demand, Gate, Report
 from raytuner.objective import Cost, Failure, ObjectiveFailure

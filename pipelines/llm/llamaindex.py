@@ -18,9 +18,9 @@ from pipelines.llm.imported import (
     title,
     translated_by_name,
 )
-from pipelines.llm.models import Attempt, LanguageModel, Sample
+from pipelines.llm.models import LanguageModel
 from pipelines.llm.prices import FREE, Price
-from pipelines.llm.types import ChatRequest, Message
+from pipelines.llm.types import Attempt, ChatRequest, Message, Sample
 from pipelines.llm.wire import BadBodyError, read_completion, response_format
 from pipelines.scrub import scrubbed
 from pipelines.tokenizers import encodable, tokenizer

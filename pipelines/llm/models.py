@@ -4,44 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from pipelines.llm import wire
 from pipelines.llm.endpoint import Endpoint, checked_url, chosen_url
 from pipelines.llm.prices import FREE, Price, find_price
-from pipelines.llm.types import ChatRequest, Label
+from pipelines.llm.types import Attempt, ChatRequest, Label
 from raytuner.component import Component, ConfigError, digest, nearest
 from raytuner.gate import Limits, Report
-
-
-class Sample(NamedTuple):
-    """One answer as an endpoint gave it.
-
-    Attributes:
-        text: content of the message, or what it says to refuse; may be empty.
-        finish: why it ended: stop, length, content_filter, ... or empty.
-        tokens_in: of the whole prompt.
-        tokens_out: its own tokens, or its share of those of a call.
-        cached_in: tokens of the prompt that the endpoint had cached.
-        logprob: mean log probability of its tokens, or None.
-        refused: whether the model or a filter refused to answer.
-    """
-
-    text: str
-    finish: str = ""
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cached_in: int = 0
-    logprob: float | None = None
-    refused: bool = False
-
-
-class Attempt(NamedTuple):
-    """What one call brought: at least one sample, perhaps fewer than asked for."""
-
-    samples: tuple[Sample, ...]
-    report: Report = Report()
 
 
 class LanguageModel(Component):
@@ -180,9 +152,7 @@ class OpenAIModel(LanguageModel, kind="openai"):
 
     async def probe(self) -> None:
         """Ask for the description of the model."""
-        from pipelines.llm.wire import probe
-
-        await probe(self.endpoint(), self.model)
+        await wire.probe(self.endpoint(), self.model)
 
     def rates(self) -> Price | None:
         """Give the study's price, or the list price of OpenAI and its like."""
@@ -191,15 +161,12 @@ class OpenAIModel(LanguageModel, kind="openai"):
 
     async def attempt(self, request: ChatRequest, first: int, count: int) -> Attempt:
         """Ask once."""
-        from pipelines.llm.wire import chat
-
-        return await chat(self, request, first, count)
+        endpoint, price = self.endpoint(), self.rates()
+        return await wire.chat(endpoint, self, price, request, first, count)
 
     def translate(self, error: Exception) -> tuple[Exception, Report]:
         """Read the openai package's errors."""
-        from pipelines.llm.wire import translated
-
-        return translated(error, self.endpoint())
+        return wire.translated(error, self.endpoint())
 
 
 class Fallback(LanguageModel, kind="fallback"):
@@ -282,12 +249,10 @@ def unpriced(models: Sequence[LanguageModel]) -> list[LanguageModel]:
 
 __all__ = [
     "FREE",
-    "Attempt",
     "Fallback",
     "LanguageModel",
     "ModelRef",
     "OpenAIModel",
-    "Sample",
     "resolved",
     "unpriced",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from raytuner.gate import Report
 from raytuner.objective import Cost, Failure
 
 Label = Literal["truncated", "empty", "filtered", "invalid"]
@@ -125,3 +126,32 @@ class Reply:
     def first(self) -> Completion:
         """The first sample."""
         return self.samples[0]
+
+
+class Sample(NamedTuple):
+    """One answer as an endpoint gave it.
+
+    Attributes:
+        text: content of the message, or what it says to refuse; may be empty.
+        finish: why it ended: stop, length, content_filter, ... or empty.
+        tokens_in: of the whole prompt.
+        tokens_out: its own tokens, or its share of those of a call.
+        cached_in: tokens of the prompt that the endpoint had cached.
+        logprob: mean log probability of its tokens, or None.
+        refused: whether the model or a filter refused to answer.
+    """
+
+    text: str
+    finish: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached_in: int = 0
+    logprob: float | None = None
+    refused: bool = False
+
+
+class Attempt(NamedTuple):
+    """What one call brought: at least one sample, perhaps fewer than asked for."""
+
+    samples: tuple[Sample, ...]
+    report: Report = Report()

@@ -7,17 +7,16 @@ looked at here before anybody relies on it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.llm.endpoint import Endpoint, failure_of, report_of, throttled
-from pipelines.llm.types import ChatRequest
+from pipelines.llm.types import Attempt, ChatRequest, Sample
 from pipelines.tokenizers import encodable, tokenizer
 from raytuner.component import ConfigError
 from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
 
 if TYPE_CHECKING:
-    from pipelines.llm.models import Attempt, OpenAIModel, Sample
     from pipelines.llm.prices import Price
 
 _TOOK_NOTHING = (400, 401, 403, 404, 409, 422, 429)
@@ -28,7 +27,23 @@ class BadBodyError(ValueError):
     """The endpoint said 200, and something that is no completion."""
 
 
-def body_of(model: OpenAIModel, request: ChatRequest, first: int, count: int) -> dict[str, Any]:
+class Spelling(Protocol):
+    """How a model wants its requests spelled."""
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+
+    @property
+    def length_field(self) -> str:
+        """What it calls the limit of an answer."""
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """Further fields of every request."""
+
+
+def body_of(model: Spelling, request: ChatRequest, first: int, count: int) -> dict[str, Any]:
     """Spell the request for samples `first` to `first + count - 1`."""
     sampling = request.sampling.sent()
     body: dict[str, Any] = {
@@ -56,14 +71,19 @@ def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": shape}
 
 
-async def chat(model: OpenAIModel, request: ChatRequest, first: int, count: int) -> Attempt:
-    """Make one call."""
-    from pipelines.llm.models import Attempt
-
+async def chat(
+    endpoint: Endpoint,
+    model: Spelling,
+    price: Price | None,
+    request: ChatRequest,
+    first: int,
+    count: int,
+) -> Attempt:
+    """Make one call, for samples `first` to `first + count - 1`."""
     body = body_of(model, request, first, count)
-    client = model.endpoint().client()
+    client = endpoint.client()
     raw = await client.chat.completions.with_raw_response.create(**body)
-    samples, cost = read_completion(raw.parse(), model.rates(), request, count)
+    samples, cost = read_completion(raw.parse(), price, request, count)
     return Attempt(samples, report_of(raw.headers, Report(cost=cost)))
 
 
@@ -106,8 +126,6 @@ def samples_of(choices: Sequence[Any], used: tuple[int, int, int]) -> tuple[Samp
     Raises:
         BadBodyError: one of them is no choice.
     """
-    from pipelines.llm.models import Sample
-
     inside, _, cached = used
     samples = []
     for choice, out in zip(choices, _shares(used[1], len(choices)), strict=True):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pipelines.judge import JudgeNoise, fenced, graded, judge_noise, judging, listed
 from pipelines.judge import Task as JudgeTask
 from pipelines.llm.labels import read_sample
-from pipelines.llm.models import OpenAIModel, Sample
-from pipelines.llm.types import Completion, Reply, Sampling
+from pipelines.llm.models import OpenAIModel
+from pipelines.llm.types import Completion, Reply, Sample, Sampling
 from raytuner.objective import Failure
 
 MODEL = OpenAIModel(model="good-1")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pipelines.cache.responses import ResponseCache
 from pipelines.llm.accounts import Account
 from pipelines.llm.asking import Shelf, ask, every_key, request_keys, worst_case
-from pipelines.llm.models import Attempt, Fallback, LanguageModel, OpenAIModel, Sample
+from pipelines.llm.models import Fallback, LanguageModel, OpenAIModel
 from pipelines.llm.prices import FREE, Price
-from pipelines.llm.types import ChatRequest, Message, Reply, Sampling
+from pipelines.llm.types import Attempt, ChatRequest, Message, Reply, Sample, Sampling
 from pipelines.tokenizers import tokenizer
 from raytuner.budget import BudgetExhaustedError
 from raytuner.gate import Report

@@ -1,7 +1,7 @@
 import pytest
 
 from pipelines.llm.labels import read_sample
-from pipelines.llm.models import Sample
+from pipelines.llm.types import Sample
 
 SCHEMA = {
     "type": "object",

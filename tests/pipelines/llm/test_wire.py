@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.llm.endpoint import Endpoint
-from pipelines.llm.models import OpenAIModel, Sample
+from pipelines.llm.models import OpenAIModel
 from pipelines.llm.prices import Price
-from pipelines.llm.types import ChatRequest, Message, Sampling
+from pipelines.llm.types import ChatRequest, Message, Sample, Sampling
 from pipelines.llm.wire import BadBodyError, body_of, read_completion, samples_of, translated
 from raytuner.component import ConfigError
 from raytuner.gate import Report
