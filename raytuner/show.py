@@ -229,6 +229,7 @@ def as_plain(results: Results) -> dict[str, Any]:
         # Exact values: a column with gaps would turn integers into floats.
         record.update((name, trial.params.get(name)) for name in results.parameters)
         record.update((metric, trial.mean(metric)) for metric in metric_names(results))
+        record["calls"] = [row._asdict() for row in accounts(trial.counts)]
     return {
         "study": results.name,
         "metric": results.metric,
