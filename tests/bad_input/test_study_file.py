@@ -102,7 +102,7 @@ FIELDS = {
     ),
     "unknown objective": (
         {"objective__kind": "rga"},
-        "line 4: objective.kind: no objective called 'rga'; known: rag",
+        "line 4: objective.kind: no objective called 'rga'; known: completion, rag",
         "Did you mean 'rag'?",
     ),
     "objective that is not there": (
@@ -141,7 +141,7 @@ def test_a_search_without_end_needs_a_budget(tiny, refused):
 
     error = refused()
 
-    assert "budget: this search never ends by itself; give `trials`, `seconds` or `usd`" in error
+    assert "budget: this search never ends by itself; give `trials`, `seconds`, `usd`" in error
 
 
 OPTIONS = {
