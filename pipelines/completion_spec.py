@@ -10,30 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 from pipelines.completion_config import CompletionConfig, Conversation, conversation
 from pipelines.llm.models import Fallback, LanguageModel, ModelRef, OpenAIModel
 from pipelines.llm.naming import with_models
+from pipelines.llm.outputs import Outputs, named_models
 from pipelines.llm.types import Message
 from raytuner.component import ConfigError, nearest
-
-Treatment = Literal["keep", "zero", "fail"]
-
-
-class Treatments(BaseModel):
-    """How answers that are not what was asked for count.
-
-    `keep`: the evaluation function sees them like any other; `zero`: it sees an empty text in
-    their place, and where all n are such, every metric is 0; `fail`: as missing, so that the
-    configuration cannot win.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    truncated: Treatment = Field(default="keep", description="cut at max_tokens")
-    empty: Treatment = Field(default="keep", description="without text")
-    filtered: Treatment = Field(default="keep", description="refused by model or filter")
-    invalid: Treatment = Field(default="keep", description="no JSON of the schema")
-
-    def treatment(self, label: str | None) -> Treatment:
-        """Say how an answer with this label counts."""
-        return "keep" if label is None else getattr(self, label)
 
 
 class CompletionSpec(BaseModel):
@@ -67,8 +46,10 @@ class CompletionSpec(BaseModel):
         default="mean", description="how the metrics of instances make one: their mean"
     )
     minimise: tuple[str, ...] = Field(default=(), description="metrics of which less is better")
-    outputs: Treatments = Field(
-        default_factory=Treatments, description="how truncated, empty, ... answers count"
+    outputs: Outputs = Field(
+        default_factory=Outputs,
+        description="how truncated, empty, ... answers count; of n answers, those that count as "
+        "zero are empty texts to eval_func",
     )
     version: str = Field(
         default="", description="change it to make scores void: what eval_func calls has changed"
@@ -81,9 +62,7 @@ class CompletionSpec(BaseModel):
     @field_validator("models", mode="before")
     @classmethod
     def _openai_unless_said(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"give names and models, such as `small: gpt-4o-mini`, got {value!r}")
-        return {name: _model(given) for name, given in value.items()}
+        return named_models(value)
 
     @field_validator("messages", mode="before")
     @classmethod
@@ -185,12 +164,3 @@ def _picking(model: ModelRef, best_of: int) -> LanguageModel:
     if not isinstance(model, OpenAIModel):
         raise ConfigError(f"best_of: {model} cannot be asked for it", ("best_of",))
     return model.model_copy(update={"extra": {**model.extra, "best_of": best_of}})
-
-
-def _model(given: Any) -> Any:
-    """Read a bare name as a model of the default endpoint, and no `kind` as an OpenAI endpoint."""
-    if isinstance(given, str):
-        return {"kind": "openai", "model": given}
-    if isinstance(given, Mapping) and "kind" not in given:
-        return {"kind": "openai", **given}
-    return given

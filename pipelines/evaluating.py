@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipelines.config import RagConfig
+from pipelines.llm.outputs import Outputs
 from pipelines.pipeline import Answered, Pipeline
 from pipelines.roles import Metric
 from pipelines.scoring import Scored, Spending, score_table
-from pipelines.spec import Outputs
 from pipelines.workspace import Workspace
 from raytuner.objective import UNIT_TOKENS, UNIT_USD, Meter, UnitScore
 

@@ -20,7 +20,7 @@ from pipelines.llm.probing import probe_all
 from pipelines.overrides import blamed
 from pipelines.roles import CorpusEmbedder, Embedder, Metric
 from pipelines.scoring import parse_metrics
-from pipelines.spec import Outputs, RagSpec
+from pipelines.spec import RagOutputs, RagSpec
 from pipelines.types import Question
 from pipelines.workspace import Workspace
 from raytuner.component import ConfigError, digest
@@ -117,7 +117,7 @@ class RagObjective(Objective):
         space = self.workspace
         measures = sorted(self._measures, key=lambda metric: metric.name)
         data = (space.corpus.key, space.golden.key)
-        if self._answers is None or self.spec.outputs == Outputs():
+        if self._answers is None or self.spec.outputs == RagOutputs():
             return digest("rag", *data, measures, self.seed)
         return digest("rag", *data, measures, self.seed, self.spec.outputs.model_dump())
 

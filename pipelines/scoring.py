@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from pipelines.llm.models import LanguageModel
 from pipelines.llm.naming import with_models
+from pipelines.llm.outputs import Outputs
 from pipelines.metrics import parse_metric
 from pipelines.pipeline import Answered, Pipeline
 from pipelines.roles import Bench, Judgement, Metric
-from pipelines.spec import Outputs
 from pipelines.types import Question, Response
 from raytuner.component import ConfigError
 from raytuner.gate import Gate

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from pipelines.llm.models import LanguageModel
+from pipelines.llm.outputs import Outputs, Treatment, named_models
 from pipelines.workspace import Sources
 from raytuner.component import ConfigError, nearest
 
 DEFAULT_METRICS = ("recall@1000tok", "recall", "precision", "iou", "ndcg@10")
-Treatment = Literal["score", "zero", "fail"]
 
 
-class Outputs(BaseModel):
-    """How answers that are not what was asked for count.
+class RagOutputs(Outputs):
+    """How labelled answers of a RAG count: what holds no answer is worth nothing."""
 
-    `score`: like any other, by their text; `zero`: 0 on every metric that looks at the answer;
-    `fail`: as missing, so that the configuration cannot win.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    truncated: Treatment = Field(default="score", description="cut at max_tokens")
     empty: Treatment = Field(default="zero", description="without text")
     filtered: Treatment = Field(default="zero", description="refused by model or filter")
     invalid: Treatment = Field(default="zero", description="no JSON of the schema")
-
-    def treatment(self, label: str | None) -> Treatment:
-        """Say how an answer with this label counts."""
-        return "score" if label is None else getattr(self, label)
 
 
 class RagSpec(Sources):
@@ -50,8 +39,8 @@ class RagSpec(Sources):
         default_factory=dict,
         description="language models by the names that stages, metrics and the space use",
     )
-    outputs: Outputs = Field(
-        default_factory=Outputs, description="how truncated, empty, ... answers count"
+    outputs: RagOutputs = Field(
+        default_factory=RagOutputs, description="how truncated, empty, ... answers count"
     )
 
     def sources(self) -> Sources:
@@ -61,9 +50,7 @@ class RagSpec(Sources):
     @field_validator("models", mode="before")
     @classmethod
     def _openai_unless_said(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"give names and models, such as `small: gpt-4o-mini`, got {value!r}")
-        return {name: _model(given) for name, given in value.items()}
+        return named_models(value)
 
     @classmethod
     def parse(cls, args: Mapping[str, Any]) -> Self:
@@ -95,12 +82,3 @@ _SHAPES: Mapping[str, tuple[Any, str]] = {
     "metrics": (list | tuple, "a list such as [recall, ndcg@10]"),
     "pipeline": (Mapping, "stages such as `chunker: sentence`"),
 }
-
-
-def _model(given: Any) -> Any:
-    """Read a bare name as a model of the default endpoint, and no `kind` as an OpenAI endpoint."""
-    if isinstance(given, str):
-        return {"kind": "openai", "model": given}
-    if isinstance(given, Mapping) and "kind" not in given:
-        return {"kind": "openai", **given}
-    return given

@@ -54,12 +54,12 @@ def test_again_is_free_and_lost_records_are_too(folder, endpoint, raytuner):
 
 
 def test_a_dollar_budget_is_never_exceeded_and_the_result_stands(folder, endpoint, raytuner):
-    limit = 0.004
+    limit = 0.02
     folder.write(budget={"usd": limit}, workers=4)
     done = raytuner("run", "study.yaml")
     assert done.code == 4
     assert f"Stopped early: the budget of ${limit:g}" in done.out
-    assert 0.5 * limit < billed(endpoint) <= limit
+    assert 0.8 * limit < billed(endpoint) <= limit
     assert Results.open(folder.run).best is None or "Best: " in done.out
     spent = billed(endpoint)
     assert raytuner("run", "study.yaml").code == 4
@@ -202,7 +202,7 @@ def test_malformed_answers_score_as_the_study_says(folder, endpoint, raytuner):
     endpoint.fault("truncated", containing="of the pump in the cellar?")
     endpoint.fault("content-filter", containing="of the valve in the attic?")
     scores = {}
-    for name, treatment in (("scored", "score"), ("zeroed", "zero"), ("missing", "fail")):
+    for name, treatment in (("scored", "keep"), ("zeroed", "zero"), ("missing", "fail")):
         folder.write(name=name, objective__outputs={"truncated": treatment})
         scores[name] = raytuner("run", "study.yaml").code, Results.open(folder.path / "runs" / name)
     table = {name: found.record.current[0] for name, (_, found) in scores.items()}
