@@ -152,7 +152,7 @@ def print_status(results: Results, *, as_json: bool) -> None:
         "best": dict(best.params) if best else None,
         results.metric or "metric": results.score(best) if best else None,
         "stopped": results.stop_reason,
-        "usd": results.record.cost.usd,
+        "usd": results.record.spent_usd,
     }
     if as_json:
         _print_json(facts)
