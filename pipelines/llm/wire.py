@@ -7,6 +7,7 @@ looked at here before anybody relies on it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.llm.endpoint import Endpoint, failure_of, report_of, throttled
@@ -117,7 +118,9 @@ def _choices(completion: Any, count: int) -> list[Any]:
 
 
 def samples_of(choices: Sequence[Any], used: tuple[int, int, int]) -> tuple[Sample, ...]:
-    """Read choices; each has the whole prompt, and its share of the tokens that came.
+    """Read choices; each has the whole prompt, and of the tokens that came those of its text.
+
+    So a sample has about the same tokens, whether it came alone or together with others.
 
     Args:
         choices: as the client read them; None is an answer without anything.
@@ -126,12 +129,13 @@ def samples_of(choices: Sequence[Any], used: tuple[int, int, int]) -> tuple[Samp
     Raises:
         BadBodyError: one of them is no choice.
     """
-    inside, _, cached = used
-    samples = []
-    for choice, out in zip(choices, _shares(used[1], len(choices)), strict=True):
-        text, finish, logprob, refused = _read(choice)
-        samples.append(Sample(text, finish, inside, out, cached, logprob, refused))
-    return tuple(samples)
+    inside, outside, cached = used
+    read = [_read(choice) for choice in choices]
+    shares = _shares(outside, [text for text, *_ in read])
+    return tuple(
+        Sample(text, finish, inside, out, cached, logprob, refused)
+        for (text, finish, logprob, refused), out in zip(read, shares, strict=True)
+    )
 
 
 def _read(choice: Any) -> tuple[str, str, float | None, bool]:
@@ -175,9 +179,17 @@ def _estimated(choices: Sequence[Any], request: ChatRequest) -> tuple[int, int, 
     return asked, sum(map(counter.count, said)), 0
 
 
-def _shares(amount: int, parts: int) -> list[int]:
-    each, rest = divmod(amount, parts)
-    return [each + (number < rest) for number in range(parts)]
+def _shares(amount: int, texts: Sequence[str]) -> list[int]:
+    """Part the tokens of a call among its texts: by length, and what no text shows equally."""
+    if len(texts) == 1:
+        return [amount]
+    counts = list(map(tokenizer("cl100k").count, texts))
+    hidden = max(0, amount - sum(counts))  # thoughts, ends of answers
+    shown = amount - hidden
+    each, rest = divmod(hidden, len(texts))
+    sums = [shown * so_far // (sum(counts) or 1) for so_far in accumulate(counts, initial=0)]
+    parts = [after - before for before, after in pairwise(sums)]
+    return [part + each + (number < rest) for number, part in enumerate(parts)]
 
 
 def translated(error: Exception, endpoint: Endpoint) -> tuple[Exception, Report]:

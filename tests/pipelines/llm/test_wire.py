@@ -9,6 +9,7 @@ from pipelines.llm.models import OpenAIModel
 from pipelines.llm.prices import Price
 from pipelines.llm.types import ChatRequest, Message, Sample, Sampling
 from pipelines.llm.wire import BadBodyError, body_of, read_completion, samples_of, translated
+from pipelines.tokenizers import tokenizer
 from raytuner.component import ConfigError
 from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
@@ -131,6 +132,33 @@ def test_every_sample_has_the_whole_prompt_and_a_share_of_the_rest(used, count):
     shares = [one.tokens_out for one in samples]
     assert sum(shares) == used[1]
     assert max(shares) - min(shares) <= 1
+
+
+TEXTS = ["yes", "", "one two three four five six seven eight", "\u00e4\u20ac \U0001f600"]
+
+
+@given(st.lists(st.sampled_from(TEXTS), min_size=2, max_size=9), st.integers(0, 1000))
+def test_tokens_are_parted_by_text_and_what_no_text_shows_equally(texts, received):
+    samples = samples_of([choice(text) for text in texts], (5, received, 0))
+    counts = [tokenizer("cl100k").count(text) for text in texts]
+    parts = [one.tokens_out for one in samples]
+    assert sum(parts) == received
+    assert min(parts) >= 0
+    beyond = received - sum(counts)
+    if beyond >= 0:
+        assert {part - count for part, count in zip(parts, counts, strict=True)} <= {
+            beyond // len(texts), -(-beyond // len(texts)),
+        }  # fmt: skip
+    else:
+        whole = [received * count / sum(counts) for count in counts]
+        assert all(abs(part - of) < 1 for part, of in zip(parts, whole, strict=True))
+
+
+def test_a_sample_has_the_same_tokens_alone_and_among_others():
+    """What one answer costs is a score, and must not depend on who asked for more of them."""
+    alone = [read_completion(completion([choice(t)], None), None, ASKED, 1)[0][0] for t in TEXTS]
+    among, _ = read_completion(completion([choice(text) for text in TEXTS], None), None, ASKED, 4)
+    assert list(among) == alone
 
 
 def test_cost_follows_usage():
