@@ -71,7 +71,7 @@ def test_everything_that_can_be_asked_is_spelled():
         "n": 3,
         "response_format": {"type": "json_schema", "json_schema": shape},
         "logprobs": True,
-        "extra_body": {"top_k": 3},
+        "top_k": 3,
     }
 
 
