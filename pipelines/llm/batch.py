@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import queue
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -19,6 +19,9 @@ from raytuner.gate import Demand, Gate, Permit, Report, background
 from raytuner.objective import Cost
 
 _Result = TypeVar("_Result")
+_WIDTH = 256
+"""Dialogues led at the same time, at least. More than calls that may be under way: somebody is
+always at hand. Not thousands: whatever they hold, the garbage collector stops all to look at."""
 
 
 class Ask(NamedTuple):
@@ -103,8 +106,15 @@ class Batch(Generic[_Result]):
             self._all.result()
 
     async def _run(self) -> None:
-        tasks = [asyncio.create_task(self._lead(number)) for number in self._begun]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        waiting = iter(self._begun)
+
+        async def lead() -> None:
+            for number in waiting:
+                await self._lead(number)
+
+        width = max(_WIDTH, 2 * _most_calls(self._begun.values()))
+        leading = (lead() for _ in range(min(width, len(self._begun))))
+        await asyncio.gather(*leading, return_exceptions=True)
 
     async def _lead(self, number: int) -> None:
         """Lead one dialogue to its end."""
@@ -147,6 +157,13 @@ class Batch(Generic[_Result]):
                 raise outcome
             replies.append(outcome)
         return replies
+
+
+def _most_calls(begun: Iterable[Begun[Any]]) -> int:
+    """Give how many calls all models that are asked first may have under way together."""
+    models = {id(one.model): one.model for _, asks in begun for one in asks}
+    members = {m.fingerprint(): m for model in models.values() for m in model.members()}
+    return sum(member.limits().concurrency for member in members.values())
 
 
 class _Watch:
