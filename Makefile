@@ -39,6 +39,8 @@ bench: setup
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/ray_overhead.py
 	$(BIN)/python benchmarks/ray_sharing.py
+	$(BIN)/python benchmarks/llm_throughput.py
+	$(BIN)/python benchmarks/budget.py
 
 notebooks: setup
 	@for notebook in notebooks/*.py; do echo $$notebook; $(BIN)/python $$notebook > /dev/null || exit 1; done
