@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -136,6 +137,21 @@ def _broken_line(error: BaseException) -> BaseException | None:
             return cause
         cause = cause.__cause__
     return None
+
+
+def unsent(error: BaseException) -> bool:
+    """Tell whether there never was a connection, so that no endpoint can charge for anything.
+
+    httpx's ConnectTimeout says nothing of the kind: over aiohttp a call that was dropped has it.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError | socket.gaierror):
+            return True
+        if _named(cause, "ClientConnectorError", "ConnectError"):  # aiohttp's and httpx's
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _named(error: BaseException, *names: str) -> bool:

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipelines.llm.endpoint import Endpoint, failure_of, report_of, throttled
+from pipelines.llm.endpoint import Endpoint, failure_of, report_of, throttled, unsent
 from pipelines.llm.types import Attempt, ChatRequest, Sample
 from pipelines.tokenizers import encodable, tokenizer
 from raytuner.component import ConfigError
@@ -220,7 +220,7 @@ def _shares(amount: int, texts: Sequence[str]) -> list[int]:
 def translated(error: Exception, endpoint: Endpoint) -> tuple[Exception, Report]:
     """Say what an attempt's error means, and what it may have cost.
 
-    A call that was refused is not charged; of one that broke off nobody knows.
+    A call that was refused or never sent is not charged; of one that broke off nobody knows.
     """
     if isinstance(error, ConfigError | ObjectiveFailure):  # no key
         return error, Report(cost=Cost())
@@ -229,7 +229,7 @@ def translated(error: Exception, endpoint: Endpoint) -> tuple[Exception, Report]
     if report is not None:
         return failure, report
     refused = getattr(error, "status_code", None) in _TOOK_NOTHING
-    return failure, Report(cost=Cost(calls=1) if refused else None)
+    return failure, Report(cost=Cost(calls=1) if refused or unsent(error) else None)
 
 
 async def probe(endpoint: Endpoint, model: str) -> None:

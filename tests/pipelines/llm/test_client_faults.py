@@ -1,5 +1,7 @@
 """Every way an endpoint can misbehave: tried again, a typed failure, or a labelled result."""
 
+import socket
+
 import pytest
 
 from pipelines.llm.batch import Ask
@@ -175,3 +177,18 @@ def test_an_endpoint_that_takes_few_calls_at_a_time_gets_them_all_answered(
     replies = client.complete(asks, sweep(), "answer")
     assert [reply.failure for reply in replies] == [None] * 60
     assert endpoint.repeated() == []
+
+
+def test_an_endpoint_that_nobody_listens_at_uses_no_money(client, endpoint, sweep, question):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        meter = sweep(usd=1000.0)
+        (reply,) = client.complete(
+            [Ask(MODEL.model_copy(update={"base_url": url}), question())], meter, "answer"
+        )
+    assert reply.failure is not None
+    assert reply.failure.kind == "provider"
+    assert "out of reach" in reply.failure.message
+    assert meter.counts[paid_counter("answer", "good-1", "calls")] == 3
+    assert meter.cost.usd == meter.gate.purse.spent == 0.0

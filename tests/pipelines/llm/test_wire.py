@@ -1,5 +1,9 @@
+import socket
+from itertools import pairwise
 from types import SimpleNamespace as Item
 
+import httpx
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -214,6 +218,29 @@ def test_a_call_too_many_took_nothing_and_says_how_long_to_stay_away():
 )
 def test_of_a_call_that_broke_off_nobody_knows_what_it_took(error):
     assert translated(error, ENDPOINT)[1] == Report(cost=None)
+
+
+def chained(*errors):
+    """Give the first error, each being caused by the next."""
+    for error, cause in pairwise(errors):
+        error.__cause__ = cause
+    return errors[0]
+
+
+@pytest.mark.parametrize(
+    ("causes", "cost"),
+    [
+        ([ConnectionRefusedError()], Cost(calls=1)),
+        ([httpx.ConnectTimeout("x"), ConnectionRefusedError()], Cost(calls=1)),
+        ([httpx.ConnectError("x"), socket.gaierror()], Cost(calls=1)),
+        ([httpx.ConnectTimeout("dropped, over aiohttp")], None),
+        ([httpx.ReadError("reset"), ConnectionResetError()], None),
+    ],
+)
+def test_a_call_that_was_never_sent_took_nothing(causes, cost):
+    request = httpx.Request("POST", "http://127.0.0.1/v1")
+    error = chained(openai.APIConnectionError(request=request), *causes)
+    assert translated(error, ENDPOINT)[1] == Report(cost=cost)
 
 
 @pytest.mark.parametrize("error", [ConfigError("no key"), ObjectiveFailure("provider", "x")])
