@@ -31,15 +31,20 @@ class Flights:
         self._known: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
 
-    async def join(self, key: str) -> bytes | None:
-        """Give the answer, once there is one; None: make the call, for all who wait for it."""
+    async def join(self, key: str, *, recall: bool = True) -> bytes | None:
+        """Give the answer, once there is one; None: make the call, for all who wait for it.
+
+        Args:
+            key: of the call.
+            recall: whether to look for it among the answers that were kept elsewhere.
+        """
         answer = self._known.get(key)
         if answer is not None:
             self._known.move_to_end(key)
             return answer
         others = self._waiting.get(key)
         if others is None:
-            answer = None if self._recall is None else self._recall(key)
+            answer = self._recall(key) if recall and self._recall is not None else None
             if answer is None:
                 self._waiting[key] = deque()
             else:

@@ -44,6 +44,7 @@ class Demand(NamedTuple):
         key: 32 hexadecimal digits of what is asked; while a call is under way or once its answer
             is known, equal keys get that answer. Empty: not shared.
         patient: whether to wait for money that other calls have set aside and may not need.
+        looked: name of the place (`Answers.place`) where the caller has looked in vain already.
     """
 
     lane: str
@@ -52,6 +53,7 @@ class Demand(NamedTuple):
     tokens: int = 0
     key: str = ""
     patient: bool = True
+    looked: str = ""
 
 
 class Permit(NamedTuple):
@@ -109,6 +111,10 @@ class Gate(Protocol):
 
 class Answers(Protocol):
     """Where answers of paid calls are kept, by the key of what was asked."""
+
+    @property
+    def place(self) -> str:
+        """Name it, the same in every process of a host; empty: callers do not look there."""
 
     def recall(self, key: str) -> bytes | None:
         """Give what is known."""

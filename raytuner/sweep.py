@@ -121,6 +121,7 @@ class Sweep:
             self.purse,
             recall=None if answers is None else answers.recall,
             keep=None if answers is None else answers.keep,
+            place="" if answers is None else answers.place,
             cancelled=self._cancel.is_set,
         )
         self._state = threading.Condition()

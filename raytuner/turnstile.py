@@ -36,6 +36,7 @@ class LocalGate:
         purse: the sweep's money and tokens.
         recall: gives the answer kept for a key, from an earlier session, say.
         keep: keeps the answer of a key.
+        place: name of where they are kept; who has looked there is not looked for again.
         cancelled: whether the sweep is ending; nobody is let through then.
         clock: seconds, monotonic; the same as the event loop's.
         window: seconds over which limits per minute are kept.
@@ -47,12 +48,14 @@ class LocalGate:
         *,
         recall: Recall | None = None,
         keep: Keep | None = None,
+        place: str = "",
         cancelled: Callable[[], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
         window: float = WINDOW,
     ) -> None:
         self.purse = purse
         self._keep = keep
+        self._place = place
         self._cancelled = cancelled or _never
         self._clock = clock
         self._window = window
@@ -83,7 +86,7 @@ class LocalGate:
         self._loop = asyncio.get_running_loop()
         self._check()
         if demand.key:
-            answer = await self._flights.join(demand.key)
+            answer = await self._flights.join(demand.key, recall=self._unseen(demand))
             if answer is not None:
                 return Permit(0, answer)
         try:
@@ -132,6 +135,9 @@ class LocalGate:
             self._till.refuse(_ending)
             for limiter in self._lanes.values():
                 limiter.refuse(_ending)
+
+    def _unseen(self, demand: Demand) -> bool:
+        return not self._place or demand.looked != self._place
 
     def _check(self) -> None:
         if self._cancelled():

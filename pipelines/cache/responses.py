@@ -6,12 +6,14 @@ number. Failures are never kept.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.cache.flight import Flight
 from pipelines.cache.location import check_root, locks_folder, responses_file
 from pipelines.cache.table import StoredVector, VectorTable
+from raytuner.component import digest
 
 FINGERPRINT = "answers of language models/1"
 """What marks the table; a new number for a new format of its rows."""
@@ -24,6 +26,9 @@ class ResponseCache:
     Args:
         root: the cache directory; None keeps answers in memory.
         flight: the locks to share with other users of the same root.
+
+    Attributes:
+        place: names it, the same in every process of a host; empty in memory.
     """
 
     def __init__(self, root: Path | None, flight: Flight | None = None) -> None:
@@ -31,6 +36,7 @@ class ResponseCache:
         flight = flight or Flight(locks_folder(root) if root else None)
         path = responses_file(root) if root else None
         self._table = VectorTable(path, FINGERPRINT, flight)
+        self.place = "" if path is None else digest("answers", socket.gethostname(), str(path))
         self._added: set[str] = set()
 
     def lookup(self, keys: Sequence[str]) -> dict[str, bytes]:

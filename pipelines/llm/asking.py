@@ -34,6 +34,11 @@ class Shelf:
         self._task: asyncio.Task[None] | None = None
         self._keeping: set[asyncio.Task[None]] = set()
 
+    @property
+    def place(self) -> str:
+        """Name where answers are kept."""
+        return self._cache.place
+
     def lookup(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Find answers that are there; reads the disk."""
         return self._cache.lookup(keys)
@@ -160,7 +165,7 @@ async def _ask_one(
         first, count = missing[0], _run_length(missing)
         outcome: Outcome[list[bytes]] = Outcome()
         try:
-            await _call(model, request, gate, keys, first, count, outcome)
+            await _call(model, request, gate, keys, first, count, shelf.place, outcome)
         finally:
             account.note(model.name, outcome)
         if outcome.failure is not None:
@@ -183,7 +188,7 @@ async def _ask_one(
 
 async def _call(
     model: LanguageModel, request: ChatRequest, gate: Gate, keys: Sequence[str], first: int,
-    count: int, outcome: Outcome[list[bytes]],
+    count: int, looked: str, outcome: Outcome[list[bytes]],
 ) -> None:  # fmt: skip
     """Ask for a run of samples that nobody has."""
     loop = asyncio.get_running_loop()
@@ -200,7 +205,7 @@ async def _call(
         return rows, got.report._replace(answer=answer)
 
     usd, tokens = worst_case(model, request, count)
-    demand = Demand(model.lane(), model.limits(), usd, tokens, keys[first])
+    demand = Demand(model.lane(), model.limits(), usd, tokens, keys[first], looked=looked)
     policy = Policy(model.timeout, model.deadline, model.retries)
     await persist(gate, demand, attempt, model.translate, policy, outcome)
 

@@ -86,6 +86,19 @@ async def test_answers_of_earlier_sessions_are_known_and_read_once():
     assert asked == [KEY, "new"]
 
 
+async def test_who_has_looked_where_answers_are_kept_is_not_looked_for_again():
+    asked = []
+    gate = LocalGate(Purse(None), recall=asked.append, place="here")
+    assert (await gate.admit(Demand("lane", key="a", looked="here"))).ticket
+    assert asked == []
+    for looked in ("", "there"):
+        assert (await gate.admit(Demand("lane", key=f"b{looked}", looked=looked))).ticket
+    assert asked == ["b", "bthere"]
+    nameless = LocalGate(Purse(None), recall=asked.append)
+    assert (await nameless.admit(Demand("lane", key="c"))).ticket
+    assert asked[2:] == ["c"]
+
+
 async def test_memory_keeps_the_answers_that_were_used_latest():
     read = []
     flights = Flights(read.append, remembered=3 * 1200)
