@@ -97,6 +97,11 @@ class Ingestion:
 
     # ---- keys: each covers the keys of what it is made from
 
+    @property
+    def key(self) -> str:
+        """Identity of all that has to be prepared: chunks, and vectors if any stage wants them."""
+        return self.vectors_key if self.config.needs_vectors() else self.chunks_key
+
     @cached_property
     def text_key(self) -> str:
         """Identity of the preprocessed documents."""

@@ -152,6 +152,11 @@ class RagObjective(Objective):
             names += [UNIT_USD, UNIT_TOKENS]
         return tuple(names)
 
+    def measures(self, metric: str) -> bool:
+        """Tell whether any question has what a metric compares."""
+        space, own = self.workspace, [m for m in self._measures if m.name == metric]
+        return not own or any(own[0].applies(space.question(unit)) for unit in space.order)
+
     def maximise(self, metric: str) -> bool:
         """Tell whether more of a metric is better."""
         if metric in {UNIT_USD, UNIT_TOKENS}:
@@ -164,7 +169,7 @@ class RagObjective(Objective):
 
     def affinity(self, params: Params) -> str:
         """Group trials by ingestion: the chunks and vectors they need."""
-        return self._ingestion_key(self._ingestion(params))
+        return self._ingestion(params).key
 
     def plan(self, points: Sequence[Params]) -> Mapping[str, int]:
         """Count distinct ingestions, chunks, and texts that would have to be embedded."""
@@ -173,7 +178,7 @@ class RagObjective(Objective):
         embedders: dict[str, Embedder] = {}
         texts: dict[str, set[str]] = {}
         for ingestion in map(self._ingestion, points):
-            key, embedder = self._ingestion_key(ingestion), ingestion.config.embedder
+            key, embedder = ingestion.key, ingestion.config.embedder
             if key in seen:
                 continue
             seen.add(key)
@@ -231,11 +236,6 @@ class RagObjective(Objective):
 
     def _ingestion(self, params: Params) -> Ingestion:
         return self.workspace.ingestion(self._needed(params), Tally())
-
-    @staticmethod
-    def _ingestion_key(ingestion: Ingestion) -> str:
-        vectors = ingestion.config.needs_vectors()
-        return ingestion.vectors_key if vectors else ingestion.chunks_key
 
     def _missing(self, embedder: Embedder, texts: Sequence[str]) -> int:
         vectors, queries = self.workspace.cache.vectors, self.workspace.queries

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from raytuner.objective import Cost
+from raytuner.cost import Cost
 
 _Result = TypeVar("_Result")
 

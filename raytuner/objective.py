@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.component import RaytunerError
+from raytuner.cost import Cost as Cost  # noqa: PLC0414 - a part of the port
 
 if TYPE_CHECKING:
     from raytuner.gate import Answers, Gate
@@ -34,24 +35,6 @@ Params = Mapping[str, Value]
 FailureKind = Literal[
     "rate_limit", "timeout", "provider", "lost_worker", "out_of_memory", "config", "objective"
 ]
-
-
-class Cost(NamedTuple):
-    """What a piece of work consumed: US dollars, tokens in and out, paid calls."""
-
-    usd: float = 0.0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    calls: int = 0
-
-    def plus(self, other: Cost) -> Cost:
-        """Add two costs field by field."""
-        return Cost(
-            self.usd + other.usd,
-            self.tokens_in + other.tokens_in,
-            self.tokens_out + other.tokens_out,
-            self.calls + other.calls,
-        )
 
 
 @dataclass(frozen=True)
@@ -268,6 +251,11 @@ class Objective(ABC):
     def metrics(self) -> tuple[str, ...] | None:
         """Name the metrics that `evaluate` reports, or None if only running it can tell."""
         return None
+
+    def measures(self, metric: str) -> bool:
+        """Tell whether any unit can have `metric`."""
+        del metric
+        return True
 
     def maximise(self, metric: str) -> bool:
         """Tell whether more of `metric` is better."""

@@ -108,6 +108,12 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
             "compare (evidence, or an answer)",
             ("objective",),
         )
+    if metric is not None and not objective.measures(metric):
+        raise ConfigError(
+            f"metric: {metric!r} is defined for none of the {len(objective.units())} questions (no "
+            "evidence, or no reference answers); optimise another one",
+            ("metric",),
+        )
     points = _probed(space, study.seed)
     _probe(points, objective)
     check_pair(study.search, study.scheduler)

@@ -19,6 +19,8 @@ from raytuner.gate import Demand, Gate, Permit, Report, background
 from raytuner.objective import Cost
 
 _Result = TypeVar("_Result")
+_GRACE = 10.0
+"""Seconds that calls under way have to end once nobody wants to begin more."""
 _WIDTH = 256
 """Dialogues led at the same time, at least. More than calls that may be under way: somebody is
 always at hand. Not thousands: whatever they hold, the garbage collector stops all to look at."""
@@ -100,10 +102,22 @@ class Batch(Generic[_Result]):
         self._loop.call_soon_threadsafe(self._gate.stop, self._tasks)
 
     def close(self) -> None:
-        """Wait for the calls under way: they are paid for, and their answers will be kept."""
-        if not self._all.done():
-            self.stop()
+        """Wait for the calls under way: they are paid for, and their answers will be kept.
+
+        But not for long: what has not come by then counts as spent.
+        """
+        if self._all.done():
+            return
+        self.stop()
+        try:
+            self._all.result(_GRACE)
+        except TimeoutError:
+            self._loop.call_soon_threadsafe(self._give_up)
             self._all.result()
+
+    def _give_up(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
     async def _run(self) -> None:
         waiting = iter(self._begun)

@@ -302,3 +302,15 @@ def test_the_key_is_nowhere(folder, endpoint, raytuner, monkeypatch):
             assert endpoint.key.encode() not in path.read_bytes(), path
     events, _ = read(folder.run / "journal.jsonl")
     assert "OPENAI_API_KEY" not in json.dumps(events) or "sk-" not in json.dumps(events)
+
+
+def test_a_metric_that_no_question_can_have_is_refused_before_anything_is_spent(
+    folder, endpoint, raytuner
+):
+    golden = folder.path / "golden.jsonl"
+    rows = [json.loads(line) for line in golden.read_text().splitlines()]
+    golden.write_text("".join(json.dumps({**row, "answer": None}) + "\n" for row in rows))
+    done = raytuner("run", "study.yaml")
+    assert done.code == 2
+    assert "metric: 'token-f1' is defined for none of the 36 questions" in done.err
+    assert endpoint.calls("chat") == 0
