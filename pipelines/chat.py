@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from pipelines.llm.batch import Ask, Dialogue
+from pipelines.llm.labels import check_schema
 from pipelines.llm.models import LanguageModel, ModelRef, resolved
 from pipelines.llm.selecting import Selection, select
 from pipelines.llm.templates import check_template, fill
@@ -16,6 +17,7 @@ from pipelines.llm.types import ChatRequest, Completion, Message, Reply, Samplin
 from pipelines.roles import Generator, Library
 from pipelines.tokenizers import tokenizer
 from pipelines.types import Answer
+from raytuner.component import ConfigError, nearest
 from raytuner.objective import Cost, Failure
 
 SYSTEM = (
@@ -91,7 +93,21 @@ class Chat(Generator, kind="chat"):
             check_template(template, asked)
         check_template(self.refine_prompt, (*asked, "answer"))
         check_template(self.passage, ("number", "text"))
+        check_schema(self.response_schema)
+        self._check_field()
         return self
+
+    def _check_field(self) -> None:
+        """Refuse a field that no answer has: nothing else would be an answer."""
+        if self.answer_field is None:
+            return
+        known = None if self.response_schema is None else self.response_schema.get("properties", {})
+        if known is None or self.answer_field not in known:
+            there = "is not given" if known is None else f"has: {', '.join(known) or 'none'}"
+            raise ConfigError(
+                f"answer_field: {self.answer_field!r} is no property of response_schema, which "
+                f"{there}.{nearest(self.answer_field, known or ())}"
+            )
 
     def needs_vectors(self) -> bool:
         """Read texts only."""

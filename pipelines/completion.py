@@ -61,6 +61,7 @@ class CompletionObjective(Objective):
         self.root = root
         self.seed = seed
         self.config = CompletionConfig.parse(spec.completion, ("completion",))
+        spec.check(self.config)
         self._function = find_function(spec.eval_func)
         self._given: Instances | None = None
 
@@ -154,7 +155,7 @@ class CompletionObjective(Objective):
             return None
         return {name: standing.value(name) for name in names}
 
-    def plan(self, points: Sequence[Params]) -> Mapping[str, int]:
+    def plan(self, points: Sequence[Params]) -> Mapping[str, float]:
         """Count instances."""
         del points
         return {"instances": len(self.instances.ids)}
@@ -191,14 +192,17 @@ class CompletionObjective(Objective):
         return self.estimate_range(params, units)[1]
 
     def estimate_range(self, params: Params, units: Sequence[str]) -> tuple[Cost, Cost]:
-        """Bound the cost of answering: n answers of a token each, or of `max_tokens`."""
+        """Bound the cost of answering: n answers of a token each, or of `max_tokens`.
+
+        An endpoint that gives one answer a call is sent the prompt for each of them.
+        """
         config = self._config(params)
         answers = max(config.n, config.best_of or 1)
         bounds = []
         for unit in units:
             messages = filled(config.templates, self.instances[unit])
             tokens = float(sum(count(message.content) for message in messages))
-            framed = tokens + _TEMPLATE_TOKENS * len(messages)
+            framed = (tokens + _TEMPLATE_TOKENS * len(messages)) * config.n
             out = (float(config.n), float(config.max_tokens * answers))
             bounds.append(Bounds(resolved(config.model), (1, config.n), (tokens, framed), out))
         return total(bounds)
@@ -250,6 +254,9 @@ class CompletionObjective(Objective):
         pairs = zip(samples, treated, strict=True)
         texts = ["" if how == "zero" else sample.text for sample, how in pairs]
         found = evaluate(self._function, unit, texts, self.instances[unit])
+        lacking = [name for name in self.spec.minimise if name not in found.metrics]
+        if lacking and found.failure is None:
+            return failed(unit, f"eval_func gave no {lacking[0]}, which is to be minimised")
         if all(how == "zero" for how in treated):
             return found._replace(metrics=dict.fromkeys(found.metrics, 0.0))
         return found

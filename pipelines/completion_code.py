@@ -82,7 +82,7 @@ def evaluate(
         else:
             metrics[str(name)] = number
     if not metrics:
-        return failed(unit, f"eval_func gave no number among {', '.join(map(str, given))!r}")
+        return failed(unit, f"eval_func gave no number: {_short(dict(given))!r:.100}")
     return Evaluated(metrics, notes)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
 
+from pipelines.llm.labels import check_schema
 from pipelines.llm.models import ModelRef
 from pipelines.llm.types import ChatRequest, Message, Sampling
 from raytuner.component import ConfigError, digest, nearest
@@ -65,6 +66,12 @@ class CompletionConfig(BaseModel):
     def _conversation(cls, value: Any) -> Any:
         return value if value is None or isinstance(value, str) else conversation(value)
 
+    @field_validator("response_schema")
+    @classmethod
+    def _schema(cls, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        check_schema(value)
+        return value
+
     @classmethod
     def parse(cls, data: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Self:
         """Validate a mapping.
@@ -82,7 +89,8 @@ class CompletionConfig(BaseModel):
             raise ConfigError.of(error, prefix) from error
         if config.best_of is not None and config.best_of < config.n:
             raise ConfigError(
-                f"best_of: {config.best_of} answers hold no {config.n} to pick; give n or more",
+                f"{'.'.join((*prefix, 'best_of'))}: {config.best_of} answers hold no {config.n} to "
+                "pick; give n or more",
                 (*prefix, "best_of"),
             )
         return config

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
 
 from pipelines.completion_config import CompletionConfig, Conversation, conversation
-from pipelines.llm.models import Fallback, LanguageModel, ModelRef, OpenAIModel
+from pipelines.llm.models import Fallback, LanguageModel, ModelRef, OpenAIModel, check_named
 from pipelines.llm.naming import with_models
 from pipelines.llm.outputs import Outputs, named_models
 from pipelines.llm.types import Message
@@ -59,6 +59,14 @@ class CompletionSpec(BaseModel):
         description="folder of the cache; default: RAYTUNER_CACHE or ~/.cache/raytuner",
     )
 
+    @field_validator("instances", mode="before")
+    @classmethod
+    def _file_or_rows(cls, value: Any) -> Any:
+        rows = isinstance(value, list | tuple) and all(isinstance(row, Mapping) for row in value)
+        if not rows and not isinstance(value, str):
+            raise ConfigError(f"give a file of JSON lines or a list of mappings, got {value!r:.80}")
+        return value
+
     @field_validator("models", mode="before")
     @classmethod
     def _openai_unless_said(cls, value: Any) -> Any:
@@ -107,6 +115,7 @@ class CompletionSpec(BaseModel):
             spec = cls.model_validate(args)
         except ValidationError as error:
             raise ConfigError.of(error) from error
+        check_named(spec.models)
         treated = [name for name, how in spec.outputs if how == "zero"]
         if spec.minimise and treated:
             raise ConfigError(
@@ -115,6 +124,21 @@ class CompletionSpec(BaseModel):
                 ("outputs", treated[0]),
             )
         return spec
+
+    def check(self, standing: CompletionConfig) -> None:
+        """Look whether the configuration as it stands names what there is.
+
+        Raises:
+            ConfigError: an unknown name.
+        """
+        one = (standing.prompt is None) != (standing.messages is None)
+        if not one or "model" not in standing.model_fields_set:
+            return  # the space has to choose
+        try:
+            self.resolved(standing)
+        except ConfigError as error:
+            field = ("completion", *error.field)
+            raise ConfigError(f"completion.{error.message}", field) from None
 
     def resolved(self, config: CompletionConfig) -> CompletionConfig:
         """Put models, conversations and stop texts in place of their names.

@@ -18,6 +18,7 @@ from pipelines.config import RagConfig
 from pipelines.ingestion import Ingestion
 from pipelines.llm.models import LanguageModel, ModelRef, resolved
 from pipelines.llm_rerank import LlmRerank
+from pipelines.metrics.llamaindex import LlamaIndexEvaluator
 from pipelines.queries import QueryTransform
 from pipelines.roles import Metric
 from pipelines.tokenizers import tokenizer
@@ -30,6 +31,10 @@ _TEMPLATE = 24
 _JUDGE_PROMPT = (60, 900)
 """Tokens of a judge's instructions."""
 _JUDGE_TRIES = 3
+_LEAST_ROOM = 50
+"""Tokens of texts that a prompt of LlamaIndex's holds at least."""
+_CHOOSING = (120, 8, 64)
+"""Tokens of a selector's instructions, around each answer, and of its verdict."""
 
 
 class Bounds(NamedTuple):
@@ -68,7 +73,7 @@ def question_bounds(
         found.append(_rerank(config.reranker, ingestion, asked))
     answer = (0.0, 0.0)
     if isinstance(config.generator, Chat):
-        found.append(_chat(config.generator, asked, context))
+        found.extend(_chat(config.generator, asked, context, _handed(config, ingestion)))
         answer = (0.0, float(config.generator.max_tokens))
     found.extend(_judges(measures, asked, context, answer))
     return found
@@ -86,11 +91,15 @@ def total(bounds: Sequence[Bounds]) -> tuple[Cost, Cost]:
 def context_bounds(config: RagConfig, ingestion: Ingestion) -> tuple[float, float]:
     """Bound the tokens of what is handed on for a question."""
     lengths = chunk_tokens(ingestion)
-    kept = min(config.retriever.top_k, len(lengths))
-    if config.reranker is not None:
-        kept = min(kept, config.reranker.candidates)
+    kept = _handed(config, ingestion)
     least = 0 if config.retriever.min_score is not None else int(lengths[:kept].sum())
     return float(least), float(lengths[len(lengths) - kept :].sum())
+
+
+def _handed(config: RagConfig, ingestion: Ingestion) -> int:
+    """Count the passages at most that are handed on for a question."""
+    kept = min(config.retriever.top_k, len(ingestion.chunks))
+    return kept if config.reranker is None else min(kept, config.reranker.candidates)
 
 
 def chunk_tokens(ingestion: Ingestion) -> IntArray:
@@ -115,21 +124,41 @@ def count(text: str) -> int:
     return tokenizer("cl100k").count(text)
 
 
-def _chat(chat: Chat, question: int, context: tuple[float, float]) -> Bounds:
-    frame = count(chat.system) + count(chat.prompt) + question + _TEMPLATE
-    more = count(chat.system) + count(chat.refine_prompt) + question + _TEMPLATE
-    windows = 1
-    if chat.mode == "refine" or context[1] > chat.context_tokens:
-        windows = max(1, int(context[1] // 16)) if chat.mode == "refine" else 2
-        windows = max(windows, int(2 * context[1] // chat.context_tokens) + 1)
-    again = (windows - 1) * (more + chat.max_tokens)
-    passages = count(chat.passage) + count(chat.separator)
-    most = context[1] + frame + again + passages * 200 * (chat.passage != "{text}")
-    out = chat.max_tokens * (chat.n + windows - 1)
-    calls = chat.n + windows - 1
+def _chat(
+    chat: Chat, question: int, context: tuple[float, float], passages: int
+) -> Iterator[Bounds]:
+    """Bound answering, and choosing among several answers.
+
+    An endpoint that gives one answer a call is sent the prompt for each of them.
+    """
+    fixed = count(chat.system) + question + _TEMPLATE
+    frame = fixed + max(map(count, (chat.prompt, chat.summary_prompt, chat.refine_prompt)))
+    held = context[1] + passages * (count(chat.passage) + count(chat.separator))
+    prompts = passages if chat.mode == "refine" else 1
+    if chat.mode != "refine" and held > chat.context_tokens:
+        prompts = min(passages, int(2 * held // chat.context_tokens) + 1)
+    if chat.mode == "tree-summarize":
+        prompts += _summaries(prompts, chat)
+    prompts = max(1, prompts)
+    calls = prompts + chat.n - 1
+    last = max(held, float(prompts * chat.max_tokens))
+    most = held + calls * (frame + chat.max_tokens) + (chat.n - 1) * last
+    out = float(chat.max_tokens * calls)
+    least = context[0] + fixed + count(chat.prompt)
+    yield Bounds(resolved(chat.model), (1, calls), (least, most), (1.0, out))
     if chat.select == "judge" and chat.n > 1:
-        calls, most, out = calls + 1, most + 80 + question + out, out + 64
-    return Bounds(resolved(chat.model), (1, calls), (context[0] + frame, most), (1.0, float(out)))
+        shown = float(_CHOOSING[0] + question + chat.n * (chat.max_tokens + _CHOOSING[1]))
+        judge = resolved(chat.selector if chat.selector is not None else chat.model)
+        yield Bounds(judge, (0, 1), (0.0, shown), (0.0, float(_CHOOSING[2])))
+
+
+def _summaries(prompts: int, chat: Chat) -> int:
+    """Count the prompts at most that make one answer of many, level by level."""
+    total, level = 0, prompts
+    while level > 1:
+        level = min(level - 1, int(2 * level * chat.max_tokens // chat.context_tokens) + 1)
+        total += level
+    return total
 
 
 def _transform(transform: QueryTransform, question: int) -> Bounds:
@@ -159,7 +188,15 @@ def _judges(
             continue
         tries = int(getattr(metric, "repeats", 1)) * _JUDGE_TRIES
         texts = context[1] + 2 * answer[1] + question
+        if isinstance(metric, LlamaIndexEvaluator):
+            tries *= _windows(metric, texts)
         rubric = count(str(getattr(metric, "rubric", None) or ""))
         most = tries * (_JUDGE_PROMPT[1] + rubric + texts)
         out = tries * float(getattr(metric, "max_tokens", 512))
         yield Bounds(resolved(model), (0, tries), (0.0, most), (0.0, out))
+
+
+def _windows(metric: LlamaIndexEvaluator, texts: float) -> int:
+    """Count the prompts at most that an evaluator parts its texts among, or compares them by."""
+    room = metric.context_window - metric.max_tokens - _JUDGE_PROMPT[1]
+    return max(2, int(2 * texts // max(room, _LEAST_ROOM)) + 1)

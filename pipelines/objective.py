@@ -14,11 +14,12 @@ from pipelines.estimate import question_bounds, total
 from pipelines.evaluating import Evaluation
 from pipelines.ingestion import Ingestion
 from pipelines.llm.client import client_of
-from pipelines.llm.models import LanguageModel, unpriced
-from pipelines.llm.naming import models_in, with_models
+from pipelines.llm.models import unpriced
+from pipelines.llm.naming import with_models
 from pipelines.llm.probing import probe_all
 from pipelines.overrides import blamed
-from pipelines.roles import CorpusEmbedder, Embedder, Metric
+from pipelines.paying import models_asked, preparation, refuse_paid_cuts, unpriced_names
+from pipelines.roles import Embedder, Metric
 from pipelines.scoring import parse_metrics
 from pipelines.spec import RagOutputs, RagSpec
 from pipelines.types import Question
@@ -141,6 +142,7 @@ class RagObjective(Objective):
                 ("generator.kind",),
             )
         try:
+            refuse_paid_cuts(config)
             return with_models(config, self.spec.models)
         except ConfigError as error:
             raise blamed(error, params) from None
@@ -171,24 +173,10 @@ class RagObjective(Objective):
         """Group trials by ingestion: the chunks and vectors they need."""
         return self._ingestion(params).key
 
-    def plan(self, points: Sequence[Params]) -> Mapping[str, int]:
-        """Count distinct ingestions, chunks, and texts that would have to be embedded."""
-        seen: set[str] = set()
-        chunks = 0
-        embedders: dict[str, Embedder] = {}
-        texts: dict[str, set[str]] = {}
-        for ingestion in map(self._ingestion, points):
-            key, embedder = ingestion.key, ingestion.config.embedder
-            if key in seen:
-                continue
-            seen.add(key)
-            chunks += len(ingestion.chunks)
-            if ingestion.config.needs_vectors() and not isinstance(embedder, CorpusEmbedder):
-                model = embedder.fingerprint()
-                embedders[model] = embedder
-                texts.setdefault(model, set()).update(ingestion.matched_texts)
-        missing = sum(self._missing(embedders[model], sorted(texts[model])) for model in texts)
-        return {"ingestions": len(seen), "chunks": chunks, "texts to embed": missing}
+    def plan(self, points: Sequence[Params]) -> Mapping[str, float]:
+        """Count distinct ingestions, chunks, and texts to be embedded; bound what that costs."""
+        ingestions = map(self._ingestion, points)
+        return preparation(ingestions, self.workspace.queries, self._missing)
 
     # ---- money and services
 
@@ -220,16 +208,12 @@ class RagObjective(Objective):
 
     def unpriced(self, params: Params) -> Sequence[str]:
         """Name the models that a trial asks and whose price nobody knows."""
-        return [model.name for model in unpriced(self._models(params))]
+        return unpriced_names(self._needed(params), self._measures)
 
     def preflight(self, points: Sequence[Params], *, remote: bool) -> None:
         """Ask every endpoint whether it takes key and model."""
-        models = dict.fromkeys(model for point in points for model in self._models(point))
-        probe_all(list(models), remote=remote)
-
-    def _models(self, params: Params) -> tuple[LanguageModel, ...]:
-        judges = (model for metric in self._measures for model in models_in(metric))
-        return (*self._needed(params).models(), *judges)
+        asked = (models_asked(self._needed(point), self._measures) for point in points)
+        probe_all(list(dict.fromkeys(model for each in asked for model in each)), remote=remote)
 
     def _applying(self, question: Question) -> list[Metric]:
         return [metric for metric in self._measures if metric.applies(question)]

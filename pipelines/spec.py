@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator
 
-from pipelines.llm.models import LanguageModel
+from pipelines.llm.models import LanguageModel, check_named
 from pipelines.llm.outputs import Outputs, Treatment, named_models
 from pipelines.workspace import Sources
 from raytuner.component import ConfigError, nearest
@@ -72,9 +72,11 @@ class RagSpec(Sources):
             if name in given and not isinstance(given[name], kind):
                 raise ConfigError(f"{name}: give {wanted}, got {given[name]!r}", (name,))
         try:
-            return cls.model_validate(args)
+            spec = cls.model_validate(args)
         except ValidationError as error:
             raise ConfigError.of(error) from error
+        check_named(spec.models)
+        return spec
 
 
 _SHAPES: Mapping[str, tuple[Any, str]] = {

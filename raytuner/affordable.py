@@ -12,7 +12,9 @@ _ESTIMATED = 20
 """Points whose cost is estimated: a chunking each may have to be made for it."""
 
 
-def check_affordable(budget: Budget, objective: Objective, points: Sequence[Params]) -> None:
+def check_affordable(
+    budget: Budget, objective: Objective, points: Sequence[Params], *, endless: bool = False
+) -> None:
     """Refuse budgets that cannot be kept, or that end before anything is learned.
 
     Args:
@@ -20,21 +22,31 @@ def check_affordable(budget: Budget, objective: Objective, points: Sequence[Para
         objective: knows prices and costs.
         points: parameters that may be tried; the last one is the configuration as it stands, if
             there is one.
+        endless: the search goes on until the budget ends it.
 
     Raises:
-        ConfigError: a price is not known, or the cheapest trial costs more than there is.
+        ConfigError: a price is not known, the cheapest trial costs more than there is, or nothing
+            costs anything and dollars alone are to end the search.
     """
     _check_prices(budget, objective, points)
     if not points or (budget.usd is None and budget.tokens is None):
         return
     units = objective.units()
     shown = [*points[:: -(-len(points) // _ESTIMATED)], points[-1]]
-    least = [objective.estimate_range(point, units)[0] for point in shown]
+    bounds = [objective.estimate_range(point, units) for point in shown]
+    least = [low for low, _ in bounds]
+    free = not any(high.usd for _, high in bounds) and any(high.calls for _, high in bounds)
+    if endless and free and budget.tokens is None and budget.seconds is None:
+        raise ConfigError(
+            "budget.usd: all models are free, so that it never ends a search without an end of its "
+            "own; give trials, seconds or tokens",
+            ("budget", "usd"),
+        )
     usd = min(cost.usd for cost in least)
     tokens = min(cost.tokens_in + cost.tokens_out for cost in least)
     if budget.usd is not None and budget.usd < usd:
         raise ConfigError(
-            f"budget.usd: ${budget.usd:g} is less than the ${usd:.4f} that the cheapest trial "
+            f"budget.usd: ${budget.usd:g} is less than the ${usd:.3g} that the cheapest trial "
             f"costs at least ({len(units)} questions); give more, or ask fewer questions",
             ("budget", "usd"),
         )
@@ -55,7 +67,8 @@ def _check_prices(budget: Budget, objective: Objective, points: Sequence[Params]
     if unknown:
         raise ConfigError(
             f"budget.{limit}: the price of {', '.join(unknown)} is not known; give it as "
-            "`price: {input: ..., output: ...}` (dollars per million tokens), declare the model "
-            "`free: true`, or install list prices: pip install 'raytuner[prices]'",
+            "`price: {input: ..., output: ...}` in dollars per million tokens (of a model that "
+            "embeds: `usd_per_million_tokens`), declare the model `free: true`, or install list "
+            "prices: pip install 'raytuner[prices]'",
             ("budget", limit),
         )

@@ -6,7 +6,7 @@ What is tuned is the installed objective `completion`; this puts a study around 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ _IGNORED = ("log_file_name", "logging_level", "allow_format_str_template", "use_
 
 
 def tune_completion(
-    data: Sequence[Mapping[str, Any]] | str,
+    data: Sequence[Mapping[str, Any]] | str | Path,
     metric: str,
     mode: Literal["min", "max"] = "max",
     eval_func: Callable[..., Any] | str | None = None,
@@ -86,10 +86,13 @@ def tune_completion(
         raise ConfigError(f"mode: give min or max, got {mode!r}", ("mode",))
     limits = (options or {}).get("budget", optimization_budget)
     _check_samples(num_samples, limited=limits is not None)
+    for name, mapping in (("models", models), ("prices", prices)):
+        if not isinstance(mapping, Mapping | None):
+            raise ConfigError(f"{name}: give a mapping by name, got {mapping!r:.80}", (name,))
     known = _models(models or {}, prices or {})
     chosen = completion_space(config, list(known))
     section: dict[str, Any] = {
-        "instances": data if isinstance(data, str) else [dict(row) for row in data],
+        "instances": _instances(data),
         "eval_func": eval_func,
         "completion": chosen.fixed,
         "messages": chosen.messages,
@@ -118,6 +121,15 @@ def tune_completion(
     results = run(study, listener=listener, in_memory=run_dir is None)
     analysis = CompletionAnalysis(results, objective)
     return analysis.best_config, analysis
+
+
+def _instances(data: Any) -> Any:
+    """Give instances as the objective takes them; it refuses what they cannot be."""
+    if isinstance(data, Path):
+        return str(data)
+    if isinstance(data, str | Mapping) or not isinstance(data, Iterable):
+        return data
+    return [dict(row) if isinstance(row, Mapping) else row for row in data]
 
 
 def _without_ignored(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
@@ -25,6 +26,9 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import CoreSchema
+
+_SECRETIVE = re.compile(r"(key|url|secret|token)(_|\b)")
+"""Names of fields whose values no message repeats."""
 
 
 class RaytunerError(Exception):
@@ -51,11 +55,14 @@ class ConfigError(RaytunerError, ValueError):
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             message = "no such field"
+        elif _SECRETIVE.search(str(field[-1:])):
+            pass  # may hold a key, where its name or an address without one was wanted
         elif isinstance(first["input"], bool | int | float | str) and first["type"] != "missing":
             shown = repr(first["input"])[:80]
             ours = first["type"] == "value_error"  # written by hand, it may hold the value already
             message = message if ours and shown in message else f"{message}, got {shown}"
-        return cls(f"{'.'.join(str(part) for part in field)}: {message}", field)
+        name = ".".join(str(part) for part in field)
+        return cls(f"{name}: {message}" if name else message, field)
 
 
 class MissingExtraError(RaytunerError, ImportError):

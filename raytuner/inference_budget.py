@@ -10,7 +10,7 @@ from raytuner.objective import UNIT_USD
 from raytuner.schedulers import Decisions
 from raytuner.trial import Trial
 
-_FIRST = 8
+FIRST = 8
 """Questions before anything is concluded; the first rung."""
 _RISK = 0.05
 """Chance that a trial at the limit is ever stopped, over all looks at it."""
@@ -38,7 +38,7 @@ class InferenceBudget:
         values = trial.values(UNIT_USD)[:units]
         values = values[~np.isnan(values)]
         n = len(values)
-        if n < _FIRST:
+        if n < FIRST:
             return None
         number = self._looks[trial.key] = self._looks.get(trial.key, 0) + 1
         from scipy.special import stdtrit
@@ -65,7 +65,7 @@ class Doubling:
     def add(self, key: str) -> int:
         """Let a trial in."""
         del key
-        return min(_FIRST, self._units)
+        return min(FIRST, self._units)
 
     def report(self, key: str, units: int, score: float) -> Decisions:
         """Let it go on to twice as many units."""

@@ -272,7 +272,7 @@ class Objective(ABC):
         del params
         return ""
 
-    def plan(self, points: Sequence[Params]) -> Mapping[str, int]:
+    def plan(self, points: Sequence[Params]) -> Mapping[str, float]:
         """Count the distinct work behind `points`, e.g. {"texts to embed": 1118}."""
         del points
         return {}

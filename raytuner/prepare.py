@@ -133,9 +133,9 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     baseline = objective.defaults(space.names) if study.baseline else None
     if baseline is not None and space.contains(baseline):
         baseline = space.active(baseline)
-    check_affordable(
-        study.budget, objective, [*points, *([baseline] if baseline is not None else [])]
-    )
+    tried = [*points, *([baseline] if baseline is not None else [])]
+    endless = total is None and study.budget.trials is None
+    check_affordable(study.budget, objective, tried, endless=endless)
     folder = None if in_memory else study.folder(root)
     return Prepared(study, objective, space, baseline, total, metric, folder, root)
 

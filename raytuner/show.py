@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raytuner.component import ConfigError
+from raytuner.inference_budget import FIRST
 from raytuner.journal import read
 from raytuner.objective import Objective, Params
 from raytuner.prepare import adds_a_trial, within
@@ -46,13 +47,17 @@ def plan(prepared: Prepared) -> dict[str, Any]:
     if isinstance(prepared.study.search, Grid) and listed is not None and listed <= _PLANNED:
         total = min(len(keys), total or len(keys))  # points that compute the same are one trial
     units = prepared.objective.units()
+    work = prepared.objective.plan(points)
+    costs = _costs(prepared, points, total)
+    if "usd at most" in costs:  # what is embedded serves all trials
+        costs["usd at most"] += work.get("usd to embed at most", 0.0)
     return {
         "trials": total,
         "questions": len(units),
         **_rungs(prepared.study, len(units)),
         "metric": prepared.metric,
-        **prepared.objective.plan(points),
-        **_costs(prepared, points, total),
+        **work,
+        **costs,
         "run folder": str(prepared.folder) if prepared.folder else None,
         "warnings": list(prepared.objective.warnings()),
     }
@@ -85,12 +90,10 @@ def _costs(prepared: Prepared, points: Sequence[Params], trials: int | None) -> 
     if type(objective).estimate is Objective.estimate or not points:
         return {}
     units = objective.units()
+    first = units[: _met_by_all(prepared.study, len(units))]
     shown = points[:: -(-len(points) // _COSTED)]
-    low, high = [], []
-    for point in shown:
-        least, most = objective.estimate_range(point, units)
-        low.append(least)
-        high.append(most)
+    low = [objective.estimate_range(point, first)[0] for point in shown]
+    high = [objective.estimate_range(point, units)[1] for point in shown]
     if not any(cost.calls for cost in high):
         return {}
     count = trials if trials is not None else len(points)
@@ -103,6 +106,12 @@ def _costs(prepared: Prepared, points: Sequence[Params], trials: int | None) -> 
     facts["usd per trial"] = (min(c.usd for c in low), max(c.usd for c in high))
     unknown = sorted({name for point in shown for name in objective.unpriced(point)})
     return {**facts, **({"price unknown": ", ".join(unknown)} if unknown else {})}
+
+
+def _met_by_all(study: Study, units: int) -> int:
+    """Count the questions that a trial answers before it can be stopped."""
+    first = study.scheduler.rungs(units)[0]
+    return first if study.budget.usd_per_question is None else min(first, FIRST)
 
 
 def _scaled(amounts: Sequence[float], count: int) -> float:

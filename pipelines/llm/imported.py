@@ -11,7 +11,7 @@ import importlib.util
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -21,13 +21,12 @@ from pydantic import AfterValidator, Field
 
 from pipelines.llm.endpoint import Endpoint
 from pipelines.llm.wire import BadBodyError, translated
-from pipelines.scrub import SECRET, scrubbed
+from pipelines.scrub import refuse_secrets, scrubbed
 from raytuner.component import ConfigError, RaytunerError, digest
 from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-_SECRET_NAME = re.compile(r"(^|_)(key|secret|password|passwd|token|credentials?)$", re.IGNORECASE)
 _KEY_NAME = "OPENAI_API_KEY"
 """Where LlamaIndex's classes for OpenAI look for the key."""
 _OURS = ("openai", "httpx", "httpx2", "httpcore", "json")
@@ -41,18 +40,7 @@ def _checked_path(value: str) -> str:
 
 
 def _checked_args(value: dict[str, Any]) -> dict[str, Any]:
-    for name, item in _leaves("args", value):
-        last = name.rsplit(".", 1)[-1]
-        secret = isinstance(item, str) and SECRET.search(item)
-        if secret or (_SECRET_NAME.search(last) and item is not None):
-            raise ConfigError(
-                f"{name} looks like a secret; leave it out and give the key by environment"
-            )
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"args must be plain values as in YAML: {error}") from None
-    return value
+    return refuse_secrets("args", value)
 
 
 ClassPath = Annotated[str, AfterValidator(_checked_path)]
@@ -178,14 +166,3 @@ def translated_by_name(error: Exception, path: str) -> tuple[Exception, Report]:
         return ConfigError(message), Report(cost=Cost(calls=1))
     passing = isinstance(error, OSError) or "connection" in names
     return ObjectiveFailure("provider", message, retryable=passing), Report(cost=None)
-
-
-def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _leaves(f"{name}.{key}", item)
-    elif isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            yield from _leaves(f"{name}.{number}", item)
-    else:
-        yield name, value

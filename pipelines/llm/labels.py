@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from pipelines.llm.types import Label, Sample
+from raytuner.component import ConfigError
 
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 
@@ -48,6 +49,24 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text} is no JSON")
     return number
+
+
+def check_schema(schema: Mapping[str, Any] | None) -> None:
+    """Refuse what is no JSON Schema.
+
+    Raises:
+        ConfigError: it is none; says where.
+    """
+    if schema is None:
+        return
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        place = "".join(f".{part}" for part in error.path)
+        message = f"response_schema{place} is no JSON Schema: {error.message:.200}"
+        raise ConfigError(message, ("response_schema",)) from None
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
@@ -10,10 +11,17 @@ from pydantic import Field, field_validator
 
 from pipelines.llm import wire
 from pipelines.llm.endpoint import Endpoint, checked_url, chosen_url
-from pipelines.llm.prices import FREE, Price, find_price
+from pipelines.llm.prices import Price, find_price
 from pipelines.llm.types import Attempt, ChatRequest, Label
+from pipelines.scrub import refuse_secrets
 from raytuner.component import Component, ConfigError, digest, nearest
 from raytuner.gate import Limits, Report
+
+_OURS = frozenset({
+    "model", "messages", "n", "stream", "max_tokens", "max_completion_tokens", "response_format",
+    "seed", "logprobs", "temperature", "top_p", "stop", "presence_penalty", "frequency_penalty",
+})  # fmt: skip
+"""Fields of a request that the client sets."""
 
 
 class LanguageModel(Component):
@@ -121,6 +129,17 @@ class OpenAIModel(LanguageModel, kind="openai"):
         default_factory=dict, description="further fields of every request, e.g. best_of, top_k"
     )
 
+    @field_validator("extra")
+    @classmethod
+    def _only_further(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in value:
+            if name in _OURS:
+                raise ConfigError(
+                    f"{name} is no further field: it is set where the model is asked, and what is "
+                    "set there is what is paid for and kept"
+                )
+        return refuse_secrets("extra", value)
+
     @field_validator("base_url")
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
@@ -181,6 +200,15 @@ class Fallback(LanguageModel, kind="fallback"):
         default=None, description="regular expression; an answer it is found in is rejected too"
     )
 
+    @field_validator("reject_pattern")
+    @classmethod
+    def _can_be_read(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ConfigError(f"no regular expression: {error}") from None
+        return value
+
     @property
     def name(self) -> str:
         """Join the names."""
@@ -214,45 +242,56 @@ class Fallback(LanguageModel, kind="fallback"):
         raise TypeError("a fallback is not asked itself: ask its members")
 
 
-def resolved(ref: ModelRef, models: Mapping[str, LanguageModel] | None = None) -> LanguageModel:
+def resolved(
+    ref: ModelRef, models: Mapping[str, LanguageModel] | None = None, inside: tuple[str, ...] = ()
+) -> LanguageModel:
     """Give the model that a reference stands for.
 
     Args:
         ref: a name or a model.
         models: the study's named models. Where there are any, a name must be one of them;
             otherwise it is a model of the default endpoint.
+        inside: names of the fallbacks around it.
 
     Raises:
-        ConfigError: an unknown name, with the known ones and the nearest.
+        ConfigError: an unknown name, with the known ones and the nearest; or a fallback that
+            falls back on itself.
     """
     if isinstance(ref, Fallback) and models:
-        members = tuple(resolved(member, models) for member in ref.models)
+        members = tuple(resolved(member, models, inside) for member in ref.models)
         return ref.model_copy(update={"models": members})
     if isinstance(ref, LanguageModel):
         return ref
     if not models:
         return OpenAIModel(model=ref)
+    if ref in inside:
+        raise ConfigError(
+            f"model {ref!r} is a fallback that comes back to itself: {' > '.join((*inside, ref))}",
+            ("models",),
+        )
     if ref not in models:
         raise ConfigError(
             f"model {ref!r} is not one of the study's models: {', '.join(models)}."
             f"{nearest(ref, models)}",
             ("models",),
         )
-    return resolved(models[ref], {k: v for k, v in models.items() if k != ref})
+    return resolved(models[ref], models, (*inside, ref))
+
+
+def check_named(models: Mapping[str, LanguageModel]) -> None:
+    """Look whether fallbacks name models that there are.
+
+    Raises:
+        ConfigError: one does not, or comes back to itself.
+    """
+    for name in models:
+        try:
+            resolved(name, models)
+        except ConfigError as error:
+            raise ConfigError(f"models.{name}: {error.message}", ("models", name)) from None
 
 
 def unpriced(models: Sequence[LanguageModel]) -> list[LanguageModel]:
     """List the models that are really asked and have no known price."""
     asked = [member for model in models for member in model.members()]
     return [model for model in asked if model.rates() is None]
-
-
-__all__ = [
-    "FREE",
-    "Fallback",
-    "LanguageModel",
-    "ModelRef",
-    "OpenAIModel",
-    "resolved",
-    "unpriced",
-]

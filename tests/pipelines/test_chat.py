@@ -205,6 +205,12 @@ def test_one_question_that_fails_leaves_the_others(endpoint, library):
         ({"n": 0}, "greater than or equal to 1"),
         ({"max_tokens": 0}, "greater than or equal to 1"),
         ({"select": "best"}, "first"),
+        ({"response_schema": {"type": "objct"}}, "response_schema.type is no JSON Schema"),
+        ({"answer_field": "answer"}, "response_schema, which is not given"),
+        (
+            {"answer_field": "anwser", "response_schema": {"properties": {"answer": {}}}},
+            "no property of response_schema.*Did you mean 'answer'",
+        ),
     ],
 )
 def test_bad_settings_are_refused_in_one_sentence(fields, message):

@@ -245,6 +245,19 @@ class TestBeforeTheRun:
             assert low.usd <= usd <= high.usd
             assert objective.estimate(params, objective.units()) == high
 
+    def test_names_in_the_configuration_as_it_stands_are_looked_up_at_once(self, make):
+        with pytest.raises(ConfigError, match=r"^completion\.model: .*'goood'.*'good'"):
+            make(completion={"model": "goood"})
+        with pytest.raises(ConfigError, match=r"^completion\.messages: 'steps'"):
+            make(completion={"prompt": None, "messages": "steps"})
+        with pytest.raises(ConfigError, match=r"^completion\.best_of: 1 answers"):
+            make(completion={"n": 2, "best_of": 1})
+
+    def test_a_metric_to_minimise_that_never_comes_is_a_failure(self, make):
+        (score,) = evaluated(make(minimise=["los"]), units=["m0"]).values()
+        assert score.failure.kind == "objective"
+        assert "gave no los" in score.failure.message
+
     def test_a_missing_price_and_a_missing_key_are_named(self, make, monkeypatch):
         objective = make(models={"good": "good-1"})
         assert objective.unpriced({}) == ["good-1"]

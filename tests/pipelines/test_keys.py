@@ -32,12 +32,13 @@ from raytuner.component import Component, ConfigError
 from raytuner.objective import Tally
 
 NEEDED = {
+    ("Generator", "chat"): {"response_schema": {"properties": {"answer": {}}}},
     ("Chunker", "code"): {"language": "python"},
     ("Embedder", "llama-index"): {"path": "llama_index.core:MockEmbedding"},
     ("Embedder", "sentence-transformers"): {"model": "some/model"},
     ("Metric", "llama-index"): {"evaluator": "CorrectnessEvaluator"},
 }
-"""Fields without a default, so that the kind can be made at all."""
+"""Fields without which the kind, or a value of another field, cannot be."""
 
 VALUES = {
     ("Embedder", "llama-index", "path"): "llama_index.embeddings.openai:OpenAIEmbedding",
@@ -45,6 +46,7 @@ VALUES = {
     ("Embedder", "openai", "base_url"): "http://localhost:1/v1",
     ("Store", "chroma", "url"): "http://localhost:1",
     ("Generator", "chat", "response_schema"): {"type": "object"},
+    ("Generator", "chat", "answer_field"): "answer",
     ("Metric", "llama-index", "evaluator"): "FaithfulnessEvaluator",
     ("Metric", "llama-index", "args"): {"score_threshold": 3.0},
     ("Metric", "llama-index", "scale"): (0, 10),
