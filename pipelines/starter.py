@@ -30,20 +30,26 @@ objective:
 $golden_comment
   golden: $golden
   metrics: [recall@1000tok, recall, ndcg@10]
+  # Models that answer and judge: put these in place of the metrics above, and the generator below.
+  # `raytuner check` says what that costs at most before anything is asked (docs/models.md).
+  # metrics: [{kind: correctness, model: judge}, token-f1, recall@1000tok]
+  # models: {small: gpt-4o-mini, judge: gpt-4o-mini}    # or {model: ..., base_url: ...}
   pipeline:                     # your configuration today: trial 0, what the others must beat
     chunker: {kind: sentence, size: 512, overlap: 64}
     embedder: minilm
     retriever: {kind: dense, top_k: 5}
+    # generator: {kind: chat, model: small, temperature: 0.2, max_tokens: 200}
 space:                          # what may change: paths into the pipeline above
   chunker.size: {choice: [128, 256, 512, 1024]}
   chunker.overlap: {choice: [0, 64]}
   retriever.kind: {choice: [dense, bm25, hybrid]}
   retriever.top_k: {int: [2, 10], step: 2}
+  # generator.temperature: {choice: [0.0, 0.5]}
 constraints:                    # points that break one are never tried
   - chunker.overlap < chunker.size
 metric: recall@1000tok          # share of the evidence within the first 1000 tokens retrieved
 search: grid                    # every point; for large spaces: random
-budget: {trials: 200, seconds: 3600}
+budget: {trials: 200, seconds: 3600}    # with models also usd: dollars that are never exceeded
 workers: 2
 seed: 0
 """)
@@ -53,7 +59,7 @@ _FOUND = """\
 
 _MISSING = """\
   # Questions whose evidence in the documents is known; 50 or more make a verdict possible.
-  # One JSON object per line:
+  # `raytuner golden generate` writes a first set by a model. One JSON object per line:
   #   id        any text, used once
   #   question  as a user would ask it
   #   evidence  what answers it, all of it needed: {"doc": file below the documents folder,

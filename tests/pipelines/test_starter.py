@@ -54,6 +54,30 @@ def test_the_study_and_its_pipeline_are_valid(here):
     RagConfig.parse(study.objective["pipeline"])
 
 
+def test_what_is_commented_out_is_valid_too(here):
+    from pipelines.objective import RagObjective
+    from raytuner.study import Study
+
+    write_study(here, None)
+    lines = (here / "study.yaml").read_text(encoding="utf-8").splitlines()
+    metrics = next(n for n, line in enumerate(lines) if line.startswith("  metrics:"))
+    fields = ("metrics:", "models:", "generator:", "generator.temperature:")
+    shown = [
+        line.replace("# ", "", 1) if line.strip().removeprefix("# ").startswith(fields) else line
+        for n, line in enumerate(lines)
+        if n != metrics
+    ]
+    (here / "study.yaml").write_text("\n".join(shown), encoding="utf-8")
+    golden = {"id": "1", "question": "Why?", "answer": "Nobody knows.", "evidence": []}
+    (here / "golden.jsonl").write_text(json.dumps(golden), encoding="utf-8")
+    study = Study.parse(read(here / "study.yaml"))
+    section = {name: value for name, value in study.objective.items() if name != "kind"}
+    objective = RagObjective.build(section, root=here, seed=0)
+    assert "correctness" in objective.metrics()
+    assert "generator.temperature" in study.space
+    assert objective.key({"generator.temperature": 0.5}) != objective.key({})
+
+
 def test_the_example_is_a_golden_set_with_a_real_quote_that_stands_once(here):
     write_study(here, None)
     corpus = load_documents("docs/", here)
