@@ -18,7 +18,7 @@ from pipelines.llm.models import unpriced
 from pipelines.llm.naming import with_models
 from pipelines.llm.probing import probe_all
 from pipelines.overrides import blamed
-from pipelines.paying import models_asked, preparation, refuse_paid_cuts, unpriced_names
+from pipelines.paying import preparation, refuse_paid_cuts, services_asked, unpriced_names
 from pipelines.roles import Embedder, Metric
 from pipelines.scoring import parse_metrics
 from pipelines.spec import RagOutputs, RagSpec
@@ -212,8 +212,9 @@ class RagObjective(Objective):
 
     def preflight(self, points: Sequence[Params], *, remote: bool) -> None:
         """Ask every endpoint whether it takes key and model."""
-        asked = (models_asked(self._needed(point), self._measures) for point in points)
-        probe_all(list(dict.fromkeys(model for each in asked for model in each)), remote=remote)
+        asked = (services_asked(self._needed(point), self._measures) for point in points)
+        distinct = {repr(one): one for each in asked for one in each}
+        probe_all(list(distinct.values()), remote=remote)
 
     def _applying(self, question: Question) -> list[Metric]:
         return [metric for metric in self._measures if metric.applies(question)]

@@ -14,6 +14,7 @@ from pipelines.ingestion import Ingestion
 from pipelines.llm.models import LanguageModel, unpriced
 from pipelines.llm.naming import models_in
 from pipelines.llm.prices import FREE
+from pipelines.llm.probing import Probed
 from pipelines.queries import QueryTransform
 from pipelines.roles import CorpusEmbedder, Embedder, Metric
 from raytuner.component import ConfigError
@@ -25,10 +26,20 @@ def models_asked(config: RagConfig, measures: Sequence[Metric]) -> tuple[Languag
     return (*config.models(), *judges)
 
 
+def embedders_asked(config: RagConfig, measures: Sequence[Metric]) -> tuple[PaidEmbedder, ...]:
+    """List the embedders of servers that stages and metrics ask."""
+    idle = () if config.needs_vectors() else ("embedder",)
+    return (*_embedders_in(config, idle), *(e for m in measures for e in _embedders_in(m)))
+
+
+def services_asked(config: RagConfig, measures: Sequence[Metric]) -> list[Probed]:
+    """List everything that is asked over a wire; models must be resolved."""
+    return [*models_asked(config, measures), *embedders_asked(config, measures)]
+
+
 def unpriced_names(config: RagConfig, measures: Sequence[Metric]) -> list[str]:
     """Name the models, those that embed included, whose price nobody knows."""
-    idle = () if config.needs_vectors() else ("embedder",)
-    embedders = [*_embedders_in(config, idle), *(e for m in measures for e in _embedders_in(m))]
+    embedders = embedders_asked(config, measures)
     names = [model.name for model in unpriced(models_asked(config, measures))]
     return [*names, *(one.name for one in embedders if one.rates() is None)]
 

@@ -18,7 +18,7 @@ from pipelines.embedders.remote import unit_vectors
 from pipelines.llm.attempts import Policy
 from pipelines.llm.endpoint import DEFAULT_URL, Endpoint, checked_url, chosen_url, report_of
 from pipelines.llm.prices import Price, find_price
-from pipelines.llm.wire import translated
+from pipelines.llm.wire import probe, translated
 from pipelines.roles import Embedded
 from pipelines.tokenizers import tokenizer
 from pipelines.types import IntArray, Vectors
@@ -100,6 +100,14 @@ class OpenAI(PaidEmbedder, kind="openai"):
     def rates(self) -> Price | None:
         """Give the study's price, or the list price of OpenAI and its like."""
         return find_price(self.model, base_url=self.url(), given=self.given_price())
+
+    def check(self) -> None:
+        """Look for the key."""
+        self.endpoint().key()
+
+    async def probe(self) -> None:
+        """Ask for the description of the model."""
+        await probe(self.endpoint(), self.model)
 
     def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
         """Embed texts in concurrent requests; equal texts are sent once.

@@ -76,6 +76,12 @@ class PaidEmbedder(Embedder):
         price = self.rates()
         return price.cost(tokens, 0) if price else 0.0
 
+    def check(self) -> None:
+        """Look whether it can be asked from this process; see `LanguageModel.check`."""
+
+    async def probe(self) -> None:
+        """Ask, without spending, whether key and model are taken; see `LanguageModel.probe`."""
+
     def lane(self) -> str:
         """Give the digest of what shares its limits."""
         return digest("lane", self.lane_name or self.fingerprint())

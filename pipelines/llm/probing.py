@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
-from pipelines.llm.models import LanguageModel
 from raytuner.component import ConfigError
 from raytuner.gate import run_in_background
 
 
-def probe_all(models: Sequence[LanguageModel], *, remote: bool) -> None:
+class Probed(Protocol):
+    """A model, for answers or for vectors, that can be asked about."""
+
+    def check(self) -> None:
+        """Look whether it can be asked from this process at all."""
+
+    async def probe(self) -> None:
+        """Ask its endpoint, without spending, whether it takes key and model."""
+
+
+def probe_all(models: Sequence[Probed], *, remote: bool) -> None:
     """Ask all endpoints at once.
 
     Args:
@@ -33,7 +43,7 @@ def probe_all(models: Sequence[LanguageModel], *, remote: bool) -> None:
         run_in_background(_probe(able))
 
 
-async def _probe(models: Sequence[LanguageModel]) -> None:
+async def _probe(models: Sequence[Probed]) -> None:
     found = await asyncio.gather(*(model.probe() for model in models), return_exceptions=True)
     for error in found:
         if isinstance(error, ConfigError):

@@ -314,3 +314,13 @@ def test_a_metric_that_no_question_can_have_is_refused_before_anything_is_spent(
     assert done.code == 2
     assert "metric: 'token-f1' is defined for none of the 36 questions" in done.err
     assert endpoint.calls("chat") == 0
+
+
+def test_a_missing_key_of_an_embedder_is_said_before_anything_is_spent(folder, endpoint, raytuner):
+    embedder = {"kind": "openai", "model": "embed-1", "api_key_env": "NO_SUCH_KEY", "free": True}
+    folder.write(objective__pipeline__embedder=embedder)
+    folder.write(objective__pipeline__retriever={"kind": "dense", "top_k": 2})
+    done = raytuner("run", "study.yaml")
+    assert done.code == 2
+    assert "NO_SUCH_KEY (api_key_env) is not set" in done.err
+    assert endpoint.calls() == 0
