@@ -12,7 +12,7 @@ from pipelines.llm.models import Fallback, LanguageModel, ModelRef, OpenAIModel,
 from pipelines.llm.naming import with_models
 from pipelines.llm.outputs import Outputs, named_models
 from pipelines.llm.types import Message
-from raytuner.component import ConfigError, nearest
+from raytuner.component import ConfigError, nearest, refuse_unknown
 
 
 class CompletionSpec(BaseModel):
@@ -99,14 +99,7 @@ class CompletionSpec(BaseModel):
         Raises:
             ConfigError: naming the field, its value and what would be right.
         """
-        known = list(cls.model_fields)
-        for name in args:
-            if name not in known:
-                raise ConfigError(
-                    f"{name}: a completion objective has no such field; it has: "
-                    f"{', '.join(known)}.{nearest(name, known)}",
-                    (name,),
-                )
+        refuse_unknown(args, cls.model_fields, "a completion objective has no such field; it has")
         for name in ("instances", "eval_func"):
             if args.get(name) is None:
                 wanted = "a file or a list" if name == "instances" else "a function"

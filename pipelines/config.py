@@ -25,7 +25,7 @@ from pipelines.matching import Matcher, Sentences, WholeChunk
 from pipelines.overrides import blamed, changed, first_name, tree
 from pipelines.queries import QueryTransform
 from pipelines.roles import Chunker, Embedder, Generator, Preprocessor, Reranker, Retriever, Store
-from raytuner.component import Component, ConfigError, nearest
+from raytuner.component import Component, ConfigError, nearest, refuse_unknown
 from raytuner.objective import Params, Value
 
 
@@ -55,14 +55,7 @@ class RagConfig(BaseModel):
         Raises:
             ConfigError: naming the field, its value and what would be right.
         """
-        for name in data:
-            if name not in cls.model_fields:
-                known = list(cls.model_fields)
-                raise ConfigError(
-                    f"{'.'.join([*prefix, str(name)])}: a pipeline has no such stage; it has: "
-                    f"{', '.join(known)}.{nearest(str(name), known)}",
-                    (*prefix, str(name)),
-                )
+        refuse_unknown(data, cls.model_fields, "a pipeline has no such stage; it has", prefix)
         try:
             return cls.model_validate(data)
         except ValidationError as error:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 from pipelines.llm.models import LanguageModel, check_named
 from pipelines.llm.outputs import Outputs, Treatment, named_models
 from pipelines.workspace import Sources
-from raytuner.component import ConfigError, nearest
+from raytuner.component import ConfigError, refuse_unknown
 
 DEFAULT_METRICS = ("recall@1000tok", "recall", "precision", "iou", "ndcg@10")
 
@@ -59,14 +59,7 @@ class RagSpec(Sources):
         Raises:
             ConfigError: naming the field, its value and what would be right.
         """
-        for name in args:
-            if name not in cls.model_fields:
-                known = list(cls.model_fields)
-                raise ConfigError(
-                    f"{name}: a rag objective has no such field; it has: {', '.join(known)}."
-                    f"{nearest(name, known)}",
-                    (name,),
-                )
+        refuse_unknown(args, cls.model_fields, "a rag objective has no such field; it has")
         given = {"golden": None, **args}
         for name, (kind, wanted) in _SHAPES.items():
             if name in given and not isinstance(given[name], kind):

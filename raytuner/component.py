@@ -95,6 +95,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
+def refuse_unknown(
+    given: Iterable[Any], known: Iterable[str], reason: str, prefix: Sequence[str] = ()
+) -> None:
+    """Raise ConfigError for an unknown name: its place, `reason`, the known ones, the nearest."""
+    names = list(known)
+    for name in given:
+        if name not in names:
+            field = (*prefix, str(name))
+            listed = f"{', '.join(names)}.{nearest(str(name), names)}"
+            raise ConfigError(f"{'.'.join(field)}: {reason}: {listed}", field)
+
+
 def digest(*parts: Any) -> str:
     """Give one 128-bit hexadecimal key for equal values, the same on every host and run.
 

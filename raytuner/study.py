@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from raytuner.backends import BackendName, Setting
 from raytuner.budget import Budget
-from raytuner.component import ConfigError, digest, import_plugins, nearest
+from raytuner.component import ConfigError, digest, import_plugins, refuse_unknown
 from raytuner.document import located, read_yaml
 from raytuner.function import FunctionObjective
 from raytuner.named import objective_of
@@ -237,15 +237,8 @@ def _check_fields(
     data: Mapping[str, Any], model: type[BaseModel], prefix: tuple[str, ...] = ()
 ) -> None:
     """Refuse fields that a section does not have, with the nearest spelling."""
-    known = list(model.model_fields)
-    for name in data:
-        if name not in known:
-            field = (*prefix, str(name))
-            raise ConfigError(
-                f"{'.'.join(field)}: no such field; a {model.__name__.lower()} has: "
-                f"{', '.join(known)}.{nearest(str(name), known)}",
-                field,
-            )
+    reason = f"no such field; a {model.__name__.lower()} has"
+    refuse_unknown(data, model.model_fields, reason, prefix)
 
 
 def _kind_of(value: Any) -> Any:
