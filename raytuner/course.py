@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from raytuner.component import ConfigError, nearest
 from raytuner.inference_budget import InferenceBudget, too_dear
 from raytuner.intake import Intake, refused_key
@@ -159,7 +162,8 @@ class Course:
             told = None if too_dear(trial, self._limit) else score  # it cannot win
             self._intake.tell(trial.key, told, None, ended=True)
             self._listener.ended(trial)
-        self._prune(self._rungs.reached(trial.key, score), known=known)
+        stopped = self._rungs.reached(trial.key, score, self._values(trial, units))
+        self._prune(stopped, known=known)
 
     def _price_out(self, trial: Trial, reason: str, *, known: bool) -> None:
         """End a trial that spends too much; to the search it is one that cannot be used."""
@@ -206,6 +210,13 @@ class Course:
         if mean is None or self.metric is None:
             return None
         return mean if self._objective.maximise(self.metric) else -mean
+
+    def _values(self, trial: Trial, units: int) -> NDArray[np.float64] | None:
+        """Give what the score averages, over the first units; higher is better."""
+        if self.metric is None:
+            return None
+        values = trial.values(self.metric)[:units]
+        return values if self._objective.maximise(self.metric) else -values
 
     def _check_metric(self, trial: Trial) -> None:
         """Say after the first trial, not after the last, that nothing measures the metric."""

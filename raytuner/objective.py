@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
@@ -18,9 +17,11 @@ from numpy.typing import NDArray
 
 from raytuner.component import RaytunerError
 from raytuner.cost import Cost as Cost  # noqa: PLC0414 - a part of the port
+from raytuner.metering import Meter as Meter  # noqa: PLC0414
+from raytuner.metering import Tally as Tally  # noqa: PLC0414
 
 if TYPE_CHECKING:
-    from raytuner.gate import Answers, Gate
+    from raytuner.gate import Answers
 
 UNIT_USD = "usd_per_question"
 UNIT_TOKENS = "tokens_per_question"
@@ -72,65 +73,6 @@ class UnitScore(NamedTuple):
     seconds: float = 0.0
     failure: Failure | None = None
     notes: Mapping[str, Any] | None = None
-
-
-class Meter(Protocol):
-    """Where work is accounted while it happens. One per trial attempt."""
-
-    def reserve(self, usd: float) -> None:
-        """Set aside the worst case of a paid call; raises if the budget has no room for it."""
-
-    def settle(self, reserved: float, cost: Cost) -> None:
-        """Replace a reservation by what the call really cost."""
-
-    def spend(self, cost: Cost) -> None:
-        """Note what calls have cost whose money went through the gate."""
-
-    def count(self, name: str, amount: int = 1) -> None:
-        """Add to a work counter, e.g. `texts embedded` (counted where the work is done)."""
-
-    def stage(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Time a stage; nested stages count for themselves only."""
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the sweep wants this work to end early (between batches)."""
-
-    @property
-    def gate(self) -> Gate | None:
-        """Where calls of rate-limited or paid services ask first; None: there is no sweep."""
-
-
-@dataclass
-class Tally:
-    """The simplest meter: counts, and refuses nothing. Not thread-safe."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    cost: Cost = field(default_factory=Cost)
-    cancelled: bool = False
-    gate: Gate | None = None
-
-    def reserve(self, usd: float) -> None:
-        """Accept every reservation."""
-
-    def settle(self, reserved: float, cost: Cost) -> None:
-        """Add the real cost."""
-        del reserved
-        self.cost = self.cost.plus(cost)
-
-    def spend(self, cost: Cost) -> None:
-        """Add a cost."""
-        self.cost = self.cost.plus(cost)
-
-    def count(self, name: str, amount: int = 1) -> None:
-        """Add to a counter."""
-        self.counts[name] = self.counts.get(name, 0) + amount
-
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time nothing."""
-        del name
-        yield
 
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -203,6 +145,28 @@ class Objective(ABC):
         batches = self.evaluate(params, units, meter)
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             yield batch
+
+    def groups(self) -> Mapping[str, str]:
+        """Name what units come from (a source document, a conversation), by unit.
+
+        Units of one group are no independent evidence: they stay on one side of the split into
+        search and held-out questions, and are resampled together. A unit that is not named is a
+        group of its own.
+        """
+        return {}
+
+    def strata(self) -> Mapping[str, str]:
+        """Name the kind of a unit (its tags); every kind is split alike."""
+        return {}
+
+    def explain(self, params: Params, units: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Show what `params` do with units, for people: plain JSON values, one mapping a unit.
+
+        Uses what is on record and spends nothing: what would have to be paid for is left out.
+        Keys are described in `raytuner.explanation`; an objective leaves out what it has not.
+        """
+        del params, units
+        return ()
 
     def scope(self) -> str:
         """Give the identity of what all trials share; trials of other scopes do not compare."""

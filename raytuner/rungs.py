@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from raytuner.schedulers import Judge
 
 
@@ -51,12 +54,20 @@ class Rungs:
         """The trials that wait for a decision, in the order in which they came to it."""
         return list(self._paused)
 
-    def reached(self, key: str, score: float | None) -> list[str]:
+    def reached(
+        self, key: str, score: float | None, values: NDArray[np.float64] | None = None
+    ) -> list[str]:
         """Report that a trial has answered what it was to; give the trials stopped for it.
+
+        Args:
+            key: the trial.
+            score: its mean over the units answered so far, higher is better.
+            values: the same unit by unit, NaN where the metric is not defined; shape [units].
 
         A trial without a score at a rung (no question asked so far has the metric) cannot be
         compared, and goes on to the end.
         """
+        del values
         units = self._targets[key]
         self._ready.pop(key, None)
         if key not in self._judged:

@@ -42,7 +42,7 @@ class Session:
         return Sweep(
             objective=objective,
             space=prepared.space,
-            proposer=study.search.start(prepared.space, study.seed),
+            proposer=study.search.begin(prepared.space, study.seed, objective),
             judge=None if isinstance(study.scheduler, Full) else self._judge(),
             learns=study.search.learns,
             journal=self._journal,

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 from pydantic import Field
 
 from raytuner.component import Component, RaytunerError
-from raytuner.objective import Params, Value
+from raytuner.objective import Objective, Params, Value
 from raytuner.space import Space
 
 
@@ -102,6 +102,14 @@ class Search(Component):
         Raises:
             ConfigError: if this search cannot work on this space.
         """
+
+    def begin(self, space: Space, seed: int, objective: Objective) -> Proposer:
+        """Begin, with an objective to ask what shares preparation or what points cost.
+
+        See `start`, which is all that most searches need.
+        """
+        del objective
+        return self.start(space, seed)
 
     def total(self, space: Space) -> int | None:
         """Count the proposals it will make; None if it has no end of its own, or not known."""
