@@ -19,11 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from raytuner.budget import Budget
 from raytuner.combinations import Combinations, Names
 from raytuner.component import ConfigError, RaytunerError, digest
+from raytuner.events import opened_facts
 from raytuner.function import UNIT, FunctionObjective
 from raytuner.journal import Journal
 from raytuner.objective import ObjectiveFailure, Params, Value
 from raytuner.progress import listener_for
-from raytuner.record import Record, opened_facts
+from raytuner.record import Record
 from raytuner.sweep import Sweep
 from raytuner.trial import Trial
 from raytuner.tuned import FailedRun, RunResult, TunedResult

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.component import ConfigError, nearest
+from raytuner.events import ended_event, rung_event, trial_event
 from raytuner.inference_budget import InferenceBudget, too_dear
 from raytuner.intake import Intake, refused_key
 from raytuner.journal import Event, Journal
 from raytuner.listener import Listener
 from raytuner.objective import Failure, Objective
 from raytuner.order import Order, Proposal
-from raytuner.record import Record, ended_event, rung_event, trial_event
+from raytuner.record import Record
 from raytuner.rungs import Rungs
 from raytuner.trial import Trial
 from raytuner.worker import Ended

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from raytuner.budget import Budget, Spent
 from raytuner.component import ConfigError, digest
+from raytuner.events import repeat_event
 from raytuner.journal import Journal
 from raytuner.objective import Objective, Params, Value
 from raytuner.order import Order, Proposal
-from raytuner.record import repeat_event
 from raytuner.search import Exhausted, Proposer
 
 _REPEATS = 1_000

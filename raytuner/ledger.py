@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from raytuner.budget import BudgetExhaustedError, Entry
 from raytuner.component import RaytunerError
+from raytuner.events import money_event
 from raytuner.journal import Journal
-from raytuner.record import money_event
 
 
 class Ledger:

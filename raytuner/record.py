@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from raytuner.budget import Entry, ledger_spent
-from raytuner.journal import SCHEMA, Event
-from raytuner.objective import Cost, Failure, Params, UnitScore
+from raytuner.events import failure_from, unit_score
+from raytuner.journal import Event
+from raytuner.objective import Cost, Params, UnitScore
+from raytuner.score_table import ScoreTable
 from raytuner.trial import Trial
 from raytuner.worker import Ended
 
@@ -29,97 +30,17 @@ class Step(NamedTuple):
     units: int
 
 
-def opened_facts(study: str, scope: str, units: Sequence[str], **more: Any) -> dict[str, Any]:
-    """Spell the facts that open a session.
-
-    Args:
-        study: digest of everything that decides which trials belong to the study.
-        scope: identity of data and metrics; scores of other scopes do not compare.
-        units: unit ids in evaluation order.
-        more: names and versions for readers.
-    """
-    return {"schema": SCHEMA, "study": study, "scope": scope, "units": list(units), **more}
-
-
-def trial_event(trial: Trial) -> Event:
-    """Spell a proposal."""
-    return {
-        "event": "trial",
-        "key": trial.key,
-        "number": trial.number,
-        "params": dict(trial.params),
-        "baseline": trial.baseline,
-    }
-
-
-def repeat_event(key: str, params: Params) -> Event:
-    """Spell a proposal that computes the same as an earlier one."""
-    return {"event": "repeat", "key": key, "params": dict(params)}
-
-
-def units_event(key: str, scores: Sequence[UnitScore]) -> Event:
-    """Spell unit scores: rows of [unit, scores, seconds, cost?, failure?, notes?]."""
-    return {"event": "units", "key": key, "rows": [_row(score) for score in scores]}
-
-
-def rung_event(key: str, units: int) -> Event:
-    """Spell that a trial has reported its first `units` units to the search and the scheduler."""
-    return {"event": "rung", "key": key, "units": units}
-
-
-def ended_event(outcome: Ended) -> Event:
-    """Spell the end of a job."""
-    facts = asdict(outcome)
-    if outcome.reason is None:
-        del facts["reason"]
-    return {"event": "ended", **facts}
-
-
-def money_event(entries: Sequence[Entry]) -> Event:
-    """Spell reservations and settlements: rows of [ticket, usd, tokens, settled]."""
-    return {"event": "money", "rows": [list(entry) for entry in entries]}
-
-
-def _row(score: UnitScore) -> list[Any]:
-    row = [
-        score.unit,
-        dict(score.scores),
-        round(score.seconds, 6),
-        list(score.cost) if any(score.cost) else None,
-        asdict(score.failure) if score.failure else None,
-        score.notes or None,
-    ]
-    while row[-1] is None:
-        row.pop()
-    return row
-
-
-def _score(row: Sequence[Any]) -> UnitScore:
-    padded = [*row, *([None] * (6 - len(row)))]
-    unit, scores, seconds, cost, failure, notes = padded[:6]
-    return UnitScore(
-        unit,
-        scores,
-        Cost(*cost[: len(Cost())]) if cost else Cost(),
-        seconds,
-        _failure(failure),
-        notes,
-    )
-
-
-def _failure(facts: Mapping[str, Any] | None) -> Failure | None:
-    return Failure(facts["kind"], facts["message"], facts["retryable"]) if facts else None
-
-
 class Record:
     """Every trial of one scope that a journal knows, and which of them the study wants now.
 
     Args:
         study: digest of the study; trials proposed under it are the study's own.
         scope: trials of other scopes are ignored.
-        units: unit ids in evaluation order.
+        units: ids of the searched units, in evaluation order.
         events: the journal so far.
+        held_out: ids of the units that only finalists answer.
 
+    `looks` lists, for every look at the held-out units, the keys of those that were compared.
     `work` and `stages` (seconds) sum up the latest session alone. `history` holds the study's
     own proposals and rungs in the order of the journal. `cost` sums up what units have cost;
     `spent_usd` and `spent_tokens` are what the sessions in `events` have spent, with what was
@@ -127,11 +48,18 @@ class Record:
     """
 
     def __init__(
-        self, study: str, scope: str, units: Sequence[str], events: Iterable[Event] = ()
+        self,
+        study: str,
+        scope: str,
+        units: Sequence[str],
+        events: Iterable[Event] = (),
+        held_out: Sequence[str] = (),
     ) -> None:
         self.study = study
         self.scope = scope
         self.units = tuple(units)
+        self.held_out = tuple(held_out)
+        self.looks: list[frozenset[str]] = []
         self.trials: dict[str, Trial] = {}
         self.cost = Cost()
         self.spent_usd = 0.0
@@ -140,6 +68,7 @@ class Record:
         self.sessions = 0
         self.history: list[Step] = []
         self._positions = {unit: row for row, unit in enumerate(self.units)}
+        self._held = {unit: row for row, unit in enumerate(self.held_out)}
         self._numbers: dict[str, int] = {}
         self._taken: set[int] = set()
         self.work: dict[str, int] = {}
@@ -166,7 +95,7 @@ class Record:
 
         A new trial gets `number`, or the next free one if another trial has it.
         """
-        trial = self.trials.setdefault(key, Trial(key, dict(params), self.units))
+        trial = self._trial(key, params)
         if key not in self._numbers:
             self._numbers[key] = max(self._taken) + 1 if number in self._taken else number
             self._taken.add(self._numbers[key])
@@ -176,9 +105,20 @@ class Record:
         trial.status = "complete" if trial.complete else "stopped"
         return trial
 
+    def look(self, keys: Iterable[str]) -> None:
+        """Note which trials are compared on the held-out units; the same ones are one look."""
+        looked = frozenset(keys)
+        if looked not in self.looks:
+            self.looks.append(looked)
+
+    def _trial(self, key: str, params: Params) -> Trial:
+        if key not in self.trials:
+            self.trials[key] = Trial(key, dict(params), self.units, held=ScoreTable(self.held_out))
+        return self.trials[key]
+
     def add(self, trial: Trial, scores: Sequence[UnitScore]) -> None:
         """Add unit scores to a trial."""
-        trial.record(scores, self._positions)
+        trial.record(scores, self._positions, self._held)
         if trial.complete:  # also if no end of its job is on record
             trial.status, trial.failure, trial.reason = "complete", None, None
         for score in scores:
@@ -204,25 +144,29 @@ class Record:
         mine = opened["study"] == self.study
         for event in session:
             kind = event["event"]
-            if kind == "units":
-                scores = [_score(row) for row in event["rows"]]
-                if opened["scope"] == self.scope:
-                    self.add(self.trials[event["key"]], scores)
-                else:
-                    for score in scores:
-                        self.cost = self.cost.plus(score.cost)
-            elif kind == "money":
+            if kind == "money":
                 entries += [Entry(*row[: len(Entry._fields)]) for row in event.get("rows", ())]
-            elif opened["scope"] != self.scope:
-                continue
-            elif kind == "trial":
-                self._known(event, mine=mine)
-            elif kind == "ended":
-                self._over(event)
-            if mine and kind in {"trial", "repeat", "rung"}:
-                self.history.append(_step(event))
+            elif kind == "units" and opened["scope"] != self.scope:
+                for row in event["rows"]:
+                    self.cost = self.cost.plus(unit_score(row).cost)
+            elif opened["scope"] == self.scope:
+                self._take(event, mine=mine)
         self._account(before, entries)
         self.sessions += 1
+
+    def _take(self, event: Event, *, mine: bool) -> None:
+        """Take in an event of a session whose trials compare with the study's own."""
+        kind = event["event"]
+        if kind == "units":
+            self.add(self.trials[event["key"]], [unit_score(row) for row in event["rows"]])
+        elif kind == "trial":
+            self._known(event, mine=mine)
+        elif kind == "ended":
+            self._over(event)
+        elif kind == "look":
+            self._looked(event)
+        if mine and kind in {"trial", "repeat", "rung"}:
+            self.history.append(_step(event))
 
     def _account(self, before: Cost, entries: Sequence[Entry]) -> None:
         """Add what a session has spent; its ledger has all, but not every session has one."""
@@ -237,12 +181,17 @@ class Record:
         if mine:
             self.open(key, params, number=event["number"], baseline=event["baseline"])
         else:
-            trial = self.trials.setdefault(key, Trial(key, params, self.units))
+            trial = self._trial(key, params)
             trial.status = "complete" if trial.complete else "stopped"
+
+    def _looked(self, event: Event) -> None:
+        """Count a look if it saw any of what is held out now."""
+        if not self._held.keys().isdisjoint(event["units"]):
+            self.look(event["keys"])
 
     def _over(self, event: Event) -> None:
         fields = {name: event[name] for name in ("key", "status", "seconds", "counts", "stages")}
-        failure, reason = _failure(event["failure"]), event.get("reason")
+        failure, reason = failure_from(event["failure"]), event.get("reason")
         self.end(self.trials[event["key"]], Ended(**fields, failure=failure, reason=reason))
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import BaseModel
 
 import raytuner
+from raytuner.events import opened_facts
 from raytuner.journal import Journal
 from raytuner.listener import Listener
 from raytuner.prepare import PROBED, Prepared
-from raytuner.record import Record, opened_facts
+from raytuner.record import Record
 from raytuner.results import Results
 from raytuner.schedulers import Full, Judge
 from raytuner.study import Study

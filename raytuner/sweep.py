@@ -17,6 +17,7 @@ from typing import Any
 from raytuner.budget import Budget, Purse, Spent
 from raytuner.component import RaytunerError
 from raytuner.course import Course
+from raytuner.events import ended_event, units_event
 from raytuner.inference_budget import Doubling
 from raytuner.intake import Cleaner, Intake
 from raytuner.journal import Journal
@@ -25,7 +26,7 @@ from raytuner.listener import Listener, Silent
 from raytuner.meter import WorkMeter
 from raytuner.objective import Objective, Params, UnitScore
 from raytuner.order import Order
-from raytuner.record import Record, ended_event, units_event
+from raytuner.record import Record
 from raytuner.rungs import Rungs
 from raytuner.schedulers import Full, Judge
 from raytuner.search import Proposer

@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.objective import Cost, Failure, Params, UnitScore
+from raytuner.score_table import Scored, ScoreTable
 
 Status = Literal["running", "complete", "paused", "pruned", "stopped", "failed"]
 """`paused` at a rung, `pruned`: stopped early by the scheduler; `stopped`: the session ended."""
 
 
 @dataclass
-class Trial:
+class Trial(Scored):
     """The record of one configuration, rebuilt from the journal.
 
-    Scores are kept as one float64 table [units, metrics] so that thousands of trials stay
-    small; NaN means "not scored", never a score. `reason` says why it was stopped early, if it
-    was not for its scores.
+    `units`, `table` and everything `Scored` offers are about the questions that are searched.
+    `held` has the scores on those that are held out: empty but for the finalists and trial 0.
+    `reason` says why it was stopped early, if it was not for its scores.
     """
 
     key: str
@@ -40,61 +41,25 @@ class Trial:
     counts: dict[str, int] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     notes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    held: ScoreTable = field(default_factory=ScoreTable)
 
-    def record(self, scores: Iterable[UnitScore], positions: Mapping[str, int]) -> None:
-        """Add unit scores. A score is never replaced by a failure or by another score."""
-        for score in scores:
-            self.cost = self.cost.plus(score.cost)
-            self.seconds += score.seconds
-            row = positions.get(score.unit)
-            if row is None or self._scored(row):
-                continue
-            if score.failure is not None:
-                self.failures[score.unit] = score.failure
-                continue
-            self.failures.pop(score.unit, None)
-            self._columns(score.scores)
-            self.table[row] = [score.scores.get(metric, np.nan) for metric in self.metrics]
-            if score.notes:
-                self.notes[score.unit] = score.notes
-
-    def missing(self, first: int | None = None) -> list[str]:
-        """List the units without a score, in evaluation order; only of the first so many."""
-        if not len(self.table):
-            return list(self.units[:first])
-        blank = np.isnan(self.table[:first]).all(axis=1)
-        return [self.units[row] for row in np.flatnonzero(blank).tolist()]
-
-    @property
-    def complete(self) -> bool:
-        """Whether every unit has a score."""
-        return bool(len(self.table)) and not np.isnan(self.table).all(axis=1).any()
-
-    def values(self, metric: str) -> NDArray[np.float64]:
-        """Give one metric per unit, NaN where missing; shape [units]."""
-        if metric not in self.metrics:
-            return np.full(len(self.units), np.nan)
-        return self.table[:, self.metrics.index(metric)]
-
-    def mean(self, metric: str, first: int | None = None) -> float | None:
-        """Average a metric over the units it is defined for; None unless every unit is scored.
+    def record(
+        self,
+        scores: Iterable[UnitScore],
+        positions: Mapping[str, int],
+        held: Mapping[str, int] | None = None,
+    ) -> None:
+        """Add unit scores, and what they have cost.
 
         Args:
-            metric: its name.
-            first: look at the first so many units only.
+            scores: of any units.
+            positions: the row of every searched unit.
+            held: the row of every unit that is held out.
         """
-        if self.missing(first):
-            return None
-        values = self.values(metric)[:first]
-        defined = values[~np.isnan(values)]
-        return float(defined.mean()) if len(defined) else None
-
-    def _scored(self, row: int) -> bool:
-        return row < len(self.table) and not bool(np.isnan(self.table[row]).all())
-
-    def _columns(self, scores: Mapping[str, float]) -> None:
-        new = [metric for metric in scores if metric not in self.metrics]
-        if new or not len(self.table):
-            grown = np.full((len(self.units), len(self.metrics) + len(new)), np.nan)
-            grown[:, : len(self.metrics)] = self.table if len(self.table) else np.nan
-            self.metrics, self.table = (*self.metrics, *new), grown
+        listed = list(scores)
+        for score in listed:
+            self.cost = self.cost.plus(score.cost)
+            self.seconds += score.seconds
+        self.take(listed, positions)
+        if held:
+            self.held.take(listed, held)

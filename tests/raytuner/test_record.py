@@ -4,16 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raytuner.budget import Entry
+from raytuner.events import ended_event, money_event, opened_facts, trial_event, units_event
 from raytuner.journal import Journal
 from raytuner.objective import Cost, Failure, UnitScore
-from raytuner.record import (
-    Record,
-    ended_event,
-    money_event,
-    opened_facts,
-    trial_event,
-    units_event,
-)
+from raytuner.record import Record
 from raytuner.trial import Trial
 from raytuner.worker import Ended
 

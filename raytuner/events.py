@@ -1,0 +1,102 @@
+"""How what happens is spelled in a journal, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from raytuner.budget import Entry
+from raytuner.journal import SCHEMA, Event
+from raytuner.objective import Cost, Failure, Params, UnitScore
+from raytuner.trial import Trial
+from raytuner.worker import Ended
+
+
+def look_event(keys: Iterable[str], units: Sequence[str]) -> Event:
+    """Spell that trials are compared on units that no search has seen."""
+    return {"event": "look", "keys": sorted(keys), "units": list(units)}
+
+
+def opened_facts(study: str, scope: str, units: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Spell the facts that open a session.
+
+    Args:
+        study: digest of everything that decides which trials belong to the study.
+        scope: identity of data and metrics; scores of other scopes do not compare.
+        units: unit ids in evaluation order.
+        more: names and versions for readers.
+    """
+    return {"schema": SCHEMA, "study": study, "scope": scope, "units": list(units), **more}
+
+
+def trial_event(trial: Trial) -> Event:
+    """Spell a proposal."""
+    return {
+        "event": "trial",
+        "key": trial.key,
+        "number": trial.number,
+        "params": dict(trial.params),
+        "baseline": trial.baseline,
+    }
+
+
+def repeat_event(key: str, params: Params) -> Event:
+    """Spell a proposal that computes the same as an earlier one."""
+    return {"event": "repeat", "key": key, "params": dict(params)}
+
+
+def units_event(key: str, scores: Sequence[UnitScore]) -> Event:
+    """Spell unit scores: rows of [unit, scores, seconds, cost?, failure?, notes?]."""
+    return {"event": "units", "key": key, "rows": [_row(score) for score in scores]}
+
+
+def rung_event(key: str, units: int) -> Event:
+    """Spell that a trial has reported its first `units` units to the search and the scheduler."""
+    return {"event": "rung", "key": key, "units": units}
+
+
+def ended_event(outcome: Ended) -> Event:
+    """Spell the end of a job."""
+    facts = asdict(outcome)
+    if outcome.reason is None:
+        del facts["reason"]
+    return {"event": "ended", **facts}
+
+
+def money_event(entries: Sequence[Entry]) -> Event:
+    """Spell reservations and settlements: rows of [ticket, usd, tokens, settled]."""
+    return {"event": "money", "rows": [list(entry) for entry in entries]}
+
+
+def _row(score: UnitScore) -> list[Any]:
+    row = [
+        score.unit,
+        dict(score.scores),
+        round(score.seconds, 6),
+        list(score.cost) if any(score.cost) else None,
+        asdict(score.failure) if score.failure else None,
+        score.notes or None,
+    ]
+    while row[-1] is None:
+        row.pop()
+    return row
+
+
+def unit_score(row: Sequence[Any]) -> UnitScore:
+    """Read a row of `units_event` back; what it leaves out at its end has its default."""
+    padded = [*row, *([None] * (6 - len(row)))]
+    unit, scores, seconds, cost, failure, notes = padded[:6]
+    return UnitScore(
+        unit,
+        scores,
+        Cost(*cost[: len(Cost())]) if cost else Cost(),
+        seconds,
+        failure_from(failure),
+        notes,
+    )
+
+
+def failure_from(facts: Mapping[str, Any] | None) -> Failure | None:
+    """Read a failure back."""
+    return Failure(facts["kind"], facts["message"], facts["retryable"]) if facts else None
