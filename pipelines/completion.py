@@ -17,6 +17,7 @@ from pipelines.completion_asking import STAGE, Created, create, dialogue, told
 from pipelines.completion_code import Evaluated, code_of, evaluate, failed, find_function
 from pipelines.completion_config import CompletionConfig, identity_of, plain
 from pipelines.completion_data import Instances, filled
+from pipelines.completion_explaining import explained
 from pipelines.completion_spec import CompletionSpec
 from pipelines.estimate import Bounds, count, total
 from pipelines.llm.client import Client, client_of
@@ -260,6 +261,10 @@ class CompletionObjective(Objective):
         if all(how == "zero" for how in treated):
             return found._replace(metrics=dict.fromkeys(found.metrics, 0.0))
         return found
+
+    def explain(self, params: Params, units: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Show what was asked and answered, without paying for anything."""
+        return explained(self._config(params), self.instances, units, self.responses)
 
     # ---- the tuned configuration in use
 

@@ -12,6 +12,7 @@ from pipelines.config import RagConfig
 from pipelines.dataset import pack_dataset, unpack_dataset
 from pipelines.estimate import question_bounds, total
 from pipelines.evaluating import Evaluation
+from pipelines.explaining import explained, groups, strata
 from pipelines.ingestion import Ingestion
 from pipelines.llm.client import client_of
 from pipelines.llm.models import unpriced
@@ -177,6 +178,18 @@ class RagObjective(Objective):
         """Count distinct ingestions, chunks, and texts to be embedded; bound what that costs."""
         ingestions = map(self._ingestion, points)
         return preparation(ingestions, self.workspace.queries, self._missing)
+
+    def groups(self) -> Mapping[str, str]:
+        """Name the group or the source document of every question that has one."""
+        return groups(self.workspace)
+
+    def strata(self) -> Mapping[str, str]:
+        """Name the tags of every question."""
+        return strata(self.workspace)
+
+    def explain(self, params: Params, units: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Show evidence, hits and answers, without paying for anything."""
+        return explained(self.workspace, self._needed(params), units)
 
     # ---- money and services
 
