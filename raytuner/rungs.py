@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from raytuner.schedulers import Judge
+from raytuner.schedulers import Judge, Paired, Settling
 
 
 class Rungs:
@@ -67,7 +67,6 @@ class Rungs:
         A trial without a score at a rung (no question asked so far has the metric) cannot be
         compared, and goes on to the end.
         """
-        del values
         units = self._targets[key]
         self._ready.pop(key, None)
         if key not in self._judged:
@@ -80,6 +79,8 @@ class Rungs:
             return self._apply(self._judge.drop(key))
         if units < self._units:
             self._paused[key] = None
+        if values is not None and isinstance(self._judge, Paired):
+            self._judge.measure(key, values)
         return self._apply(self._judge.report(key, units, score))
 
     def dropped(self, key: str) -> list[str]:
@@ -89,6 +90,10 @@ class Rungs:
             return []
         self._judged.discard(key)
         return self._apply(self._judge.drop(key))
+
+    def settled(self) -> str | None:
+        """Say why no further trial is worth it; None: go on, or the judge cannot tell."""
+        return self._judge.settled() if isinstance(self._judge, Settling) else None
 
     def drain(self) -> tuple[bool, list[str]]:
         """Have the judge decide, now that nothing runs and nothing new comes.

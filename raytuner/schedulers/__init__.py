@@ -7,7 +7,8 @@ from raytuner.schedulers.halving import Halving
 from raytuner.schedulers.hyperband import HyperBand
 from raytuner.schedulers.median import Median
 from raytuner.schedulers.pbt import PopulationBased
-from raytuner.schedulers.port import Decisions, Judge, Scheduler
+from raytuner.schedulers.port import Decisions, Judge, Paired, Scheduler, Settling
+from raytuner.schedulers.race import Race
 
 __all__ = [
     "Asha",
@@ -18,6 +19,9 @@ __all__ = [
     "HyperBand",
     "Judge",
     "Median",
+    "Paired",
     "PopulationBased",
+    "Race",
     "Scheduler",
+    "Settling",
 ]

@@ -51,7 +51,7 @@ def geometric(units: int, grace: int | None, reduction: int) -> tuple[int, ...]:
     """
     if grace is None:
         grace = -(-units // _power(reduction, min(units, _SMALLEST)))
-    _check("grace", grace, units)
+    check("grace", grace, units)
     if grace == units:
         return (units,)
     sizes = [grace]
@@ -71,12 +71,13 @@ def even(units: int, first: int, interval: int) -> tuple[int, ...]:
     Raises:
         ConfigError: if there are not that many questions.
     """
-    _check("interval", interval, units)
-    _check("grace", first, units)
+    check("interval", interval, units)
+    check("grace", first, units)
     return (*range(first, units, interval), units)
 
 
-def _check(field: str, questions: int, units: int) -> None:
+def check(field: str, questions: int, units: int) -> None:
+    """Refuse a field of a scheduler that asks for more questions than there are."""
     if questions > units:
         raise ConfigError(
             f"scheduler.{field}: {questions} questions are asked for, there are only {units}; "

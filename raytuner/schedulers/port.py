@@ -13,7 +13,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from raytuner.component import Component
 
@@ -49,6 +52,32 @@ class Judge(Protocol):
 
         Called again after what was decided has been carried out; when it gives nothing, the
         trials still paused are stopped.
+        """
+
+
+@runtime_checkable
+class Paired(Judge, Protocol):
+    """A judge that compares trials question by question."""
+
+    def measure(self, key: str, values: NDArray[np.float64]) -> None:
+        """Take in the values whose mean is reported next.
+
+        Args:
+            key: the trial.
+            values: by unit, in evaluation order, higher is better, NaN where the metric is not
+                defined; shape [units]. They may change afterwards.
+        """
+
+
+@runtime_checkable
+class Settling(Judge, Protocol):
+    """A judge that can tell when further trials would only cost."""
+
+    def settled(self) -> str | None:
+        """Say why no further trial is worth it, and how sure that is; None: go on.
+
+        Only to be asked where trials come by chance (`Search.learns` is False, no total is
+        known) and before a proposal is drawn. Trials under way still come to their end.
         """
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from raytuner.schedulers.port import Decisions, Judge
+import numpy as np
+from numpy.typing import NDArray
+
+from raytuner.schedulers.port import Decisions, Judge, Paired, Settling
 
 
 class Standby:
@@ -29,6 +32,17 @@ class Standby:
     def add(self, key: str) -> int:
         """Let a trial in."""
         return self._judge.add(key)
+
+    def measure(self, key: str, values: NDArray[np.float64]) -> None:
+        """Hand on what is behind the next report, to a judge that asks for it."""
+        if isinstance(self._judge, Paired):
+            self._judge.measure(key, values)
+
+    def settled(self) -> str | None:
+        """Hand on why no further trial is worth it; never before somebody is complete."""
+        if not self._complete or not isinstance(self._judge, Settling):
+            return None
+        return self._judge.settled()
 
     def report(self, key: str, units: int, score: float) -> Decisions:
         """Take in a rung; the first complete trial ends all that have lost before."""

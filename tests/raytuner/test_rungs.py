@@ -1,5 +1,7 @@
 """Who may run, who waits, and who is stopped, between a judge and the workers."""
 
+import numpy as np
+
 from raytuner.rungs import Rungs
 from raytuner.schedulers import Full
 from raytuner.schedulers.halving import Halving
@@ -113,3 +115,24 @@ def test_without_a_scheduler_the_first_rung_is_the_last():
     assert rungs.target("a") == 8
     assert rungs.reached("a", 0.5) == []
     assert (rungs.ready, rungs.paused) == ([], [])
+
+
+def test_values_are_handed_to_judges_that_ask_for_them():
+    class Hears(Says):
+        def measure(self, key, values):
+            self.heard.append((key, values.tolist()))
+
+    judge = Hears({}, {}, first=4)
+    rungs = Rungs(judge, 4)
+    rungs.enter("a")
+    rungs.reached("a", 0.5, np.array([0.0, 1.0]))
+    assert judge.heard == [("add", "a"), ("a", [0.0, 1.0]), ("a", 4, 0.5)]
+
+
+def test_a_judge_may_tell_that_it_has_settled():
+    class Sure(Says):
+        def settled(self):
+            return "enough"
+
+    assert Rungs(Sure(), 4).settled() == "enough"
+    assert Rungs(Says(), 4).settled() is None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from raytuner.schedulers import Asha, Bohb, Full, Halving, HyperBand, Median, PopulationBased
+from raytuner.schedulers import Asha, Bohb, Full, Halving, HyperBand, Median, PopulationBased, Race
 
 MANY = 10_000
 """Drains that no study can need."""
@@ -158,6 +158,13 @@ SCHEDULERS = st.one_of(
     st.builds(Halving, grace=GRACES, reduction=REDUCTIONS, trials=st.none() | st.integers(1, 20)),
     st.builds(HyperBand, grace=GRACES, reduction=REDUCTIONS),
     st.builds(Bohb, grace=GRACES, reduction=REDUCTIONS),
+    st.builds(
+        Race,
+        grace=st.none() | st.integers(2, 6),
+        risk=st.sampled_from([0.05, 0.3]),
+        contenders=st.integers(1, 6),
+        trials=st.none() | st.integers(1, 20),
+    ),
     st.builds(Median, grace=GRACES, interval=INTERVALS, min_trials=st.integers(1, 6)),
     st.builds(
         PopulationBased,
@@ -174,6 +181,8 @@ EVERY = [
     HyperBand(),
     Bohb(),
     Median(),
+    Race(),
+    Race(trials=20),
     PopulationBased(population=20, quantile=0.5),
 ]
 

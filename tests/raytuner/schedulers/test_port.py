@@ -96,10 +96,10 @@ def test_without_a_scheduler_everybody_answers_everything():
 
 def test_kinds_are_known_by_name():
     assert set(Scheduler.kinds()) >= {
-        "asha", "bohb", "halving", "hyperband", "median", "none", "pbt",
+        "asha", "bohb", "halving", "hyperband", "median", "none", "pbt", "race",
     }  # fmt: skip
     assert Scheduler.model_validate({"kind": "asha", "reduction": 4}) == Asha(reduction=4)
-    for kind in ("asha", "bohb", "halving", "hyperband", "median", "pbt"):
+    for kind in ("asha", "bohb", "halving", "hyperband", "median", "pbt", "race"):
         scheduler = Scheduler.model_validate(kind)
         assert Scheduler.model_validate(scheduler.model_dump()) == scheduler
         assert all(info.description for info in type(scheduler).model_fields.values())
@@ -111,6 +111,7 @@ def test_pairs_with_searches_are_declared():
     wanted = {kind: Scheduler.named(kind).searches for kind in Scheduler.kinds()}
     assert wanted["bohb"] == {"bohb"}
     assert wanted["pbt"] == {"pbt", "pb2"}
+    assert not wanted["race"]
     assert not wanted["asha"] | wanted["hyperband"] | wanted["halving"] | wanted["median"]
 
 
