@@ -161,12 +161,13 @@ class Chat(Generator, kind="chat"):
             talk.failure = choice.failure
             return talk.failed()
         talk.usage = talk.usage.plus(choice.usage)
+        talk.seconds += choice.seconds
         best = reply.samples[choice.number]
         text = self._text(best)
         notes: dict[str, Any] = {"answer": text[:_MOST_NOTED]}
         if best.label is not None:
             notes["label"] = best.label
-        return Answer(text, best.label, talk.usage, None, notes)
+        return Answer(text, best.label, talk.usage, None, notes, talk.seconds)
 
     def _text(self, completion: Completion) -> str:
         if self.answer_field is None or not isinstance(completion.data, Mapping):
@@ -204,13 +205,14 @@ class Chat(Generator, kind="chat"):
 
 
 class _Talk:
-    """What a dialogue about one question has cost so far, and why it ended if it did."""
+    """What a dialogue about one question has taken so far, and why it ended if it did."""
 
     def __init__(self, chat: Chat, model: LanguageModel, question: str) -> None:
         self._chat = chat
         self.model = model
         self.question = question
         self.usage = Cost()
+        self.seconds = 0.0
         self.failure: Failure | None = None
 
     def ask(self, template: str, context: str, answer: str = "", samples: int = 1) -> Ask:
@@ -227,7 +229,8 @@ class _Talk:
         return Ask(self.model, request)
 
     def take(self, replies: Sequence[Reply]) -> bool:
-        """Add up what replies cost; tell whether all of them are there."""
+        """Add up what replies that were asked for together take; tell whether all are there."""
+        self.seconds += max(reply.seconds for reply in replies)
         for reply in replies:
             self.usage = self.usage.plus(reply.usage)
             self.failure = self.failure or reply.failure

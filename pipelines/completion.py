@@ -29,6 +29,7 @@ from pipelines.workspace import open_cache
 from raytuner.component import digest
 from raytuner.gate import Answers
 from raytuner.objective import (
+    LATENCY,
     UNIT_TOKENS,
     UNIT_USD,
     Arrays,
@@ -246,7 +247,7 @@ class CompletionObjective(Objective):
         scores = {**found.metrics, UNIT_TOKENS: float(usage.tokens_in + usage.tokens_out)}
         if priced:
             scores[UNIT_USD] = usage.usd
-        notes = {**told(reply.samples), **found.notes}
+        notes = {**told(reply.samples), **found.notes, LATENCY: round(reply.seconds, 6)}
         return UnitScore(unit, scores, reply.paid, notes=notes)
 
     def _evaluated(

@@ -12,7 +12,7 @@ from pipelines.pipeline import Answered, Pipeline
 from pipelines.roles import Metric
 from pipelines.scoring import Scored, Spending, score_table
 from pipelines.workspace import Workspace
-from raytuner.objective import UNIT_TOKENS, UNIT_USD, Meter, UnitScore
+from raytuner.objective import LATENCY, UNIT_TOKENS, UNIT_USD, Meter, UnitScore
 
 BATCH = 512
 """Questions per batch where answers are cheap: what a crash can cost at most."""
@@ -87,6 +87,8 @@ class Evaluation:
             if self.priced:
                 scores[UNIT_USD] = one.usage.usd
         notes = {**(one.answer.notes if one.answer is not None else {}), **scored.notes}
+        if one.seconds is not None:
+            notes[LATENCY] = round(one.seconds, 6)
         return UnitScore(unit, scores, notes=notes or None)
 
     def _tell_cut(self, pipeline: Pipeline) -> None:

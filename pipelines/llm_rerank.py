@@ -33,11 +33,13 @@ class Reordered(NamedTuple):
         order: every place once.
         usage: what asking costs at list price.
         failure: why the order is the old one.
+        seconds: a user would have waited for it.
     """
 
     order: tuple[int, ...]
     usage: Cost = Cost()
     failure: Failure | None = None
+    seconds: float = 0.0
 
 
 class LlmRerank(Reranker, kind="llm"):
@@ -98,7 +100,8 @@ class LlmRerank(Reranker, kind="llm"):
         same = tuple(range(len(chunks)))
         if reply.failure is not None:
             return Reordered(same, reply.usage, reply.failure)
-        return Reordered(_order(reply.first, len(chunks)), reply.usage)
+        order = _order(reply.first, len(chunks))
+        return Reordered(order, reply.usage, seconds=reply.seconds)
 
 
 def _order(answer: Completion, count: int) -> tuple[int, ...]:

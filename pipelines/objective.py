@@ -112,7 +112,7 @@ class RagObjective(Objective):
     def units(self) -> Sequence[str]:
         """List the questions that any metric applies to, in evaluation order."""
         space = self.workspace
-        return [unit for unit in space.order if self._applicable(space.question(unit))]
+        return [unit for unit in space.order if self._applying(space.question(unit))]
 
     def scope(self) -> str:
         """Identify documents, golden set, metrics (in any order) and question order."""
@@ -263,6 +263,10 @@ class RagObjective(Objective):
 
     # ---- scoring
 
+    def facts(self, params: Params) -> Mapping[str, float]:
+        """Count chunks, and measure what has to be held to search them."""
+        return self.workspace.facts(self._needed(params))
+
     def evaluate(
         self, params: Params, units: Sequence[str], meter: Meter
     ) -> Iterator[Sequence[UnitScore]]:
@@ -271,9 +275,6 @@ class RagObjective(Objective):
         priced = not unpriced(config.models())
         steps = (self.workspace, config, self._measures, self.spec.outputs, priced, meter)
         yield from Evaluation(*steps).run(units)
-
-    def _applicable(self, question: Question) -> bool:
-        return bool(self._applying(question))
 
     def _check_models(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.library import CachedLibrary
+from pipelines.measuring import typical
 from pipelines.searching import Found, search
 from pipelines.types import Answer, Hit, Response, Span
 from raytuner.objective import Cost, Failure, ObjectiveFailure
@@ -35,6 +37,8 @@ class Answered(NamedTuple):
         usage: what the language models that it asked cost at list price.
         failure: why there is no response, or None.
         answer: what the generator said, if there is one.
+        seconds: a user would have waited, or None where that is not known. A generator that asks
+            no language model is not timed.
     """
 
     number: int
@@ -42,6 +46,7 @@ class Answered(NamedTuple):
     usage: Cost = Cost()
     failure: Failure | None = None
     answer: Answer | None = None
+    seconds: float | None = None
 
 
 class Pipeline:
@@ -93,7 +98,15 @@ class Pipeline:
         usage = {number: self.found.usage.get(queries[number], Cost()) for number in kept}
         generator = self.config.generator
         if generator is None:
-            yield [Answered(number, Response(hits[number]), usage[number]) for number in kept]
+            yield [
+                Answered(
+                    number,
+                    Response(hits[number]),
+                    usage[number],
+                    seconds=self._seconds(queries[number], None),
+                )
+                for number in kept
+            ]
             return
         texts = [self.library.queries[queries[number]] for number in kept]
         contexts = [[hit.text for hit in hits[number]] for number in kept]
@@ -105,9 +118,27 @@ class Pipeline:
                     usage[kept[place]].plus(answer.usage),
                     answer.failure,
                     answer,
+                    self._seconds(queries[kept[place]], answer),
                 )
                 for place, answer in part
             ]
+
+    def _seconds(self, query: int, answer: Answer | None) -> float | None:
+        """Add up what one query takes: searching, and models that search and answer."""
+        generator = self.config.generator
+        answering = 0.0
+        if answer is not None and generator is not None and generator.paid:
+            if answer.seconds is None:
+                return None
+            answering = answer.seconds
+        local = self._local if self.config.paid else float(self.found.local[query])
+        seconds = local + self.found.asked.get(query, 0.0) + answering
+        return None if math.isnan(seconds) else seconds
+
+    @cached_property
+    def _local(self) -> float:
+        """What searching takes besides models: the median, as it is little beside them."""
+        return typical(self.found.local)
 
     def _lost(self, number: int, query: int) -> Answered:
         usage = self.found.usage.get(query, Cost())

@@ -23,11 +23,13 @@ class Rewritten(NamedTuple):
         texts: one or more; their rankings are fused.
         usage: what it costs at list price to get them.
         failure: why there are none.
+        seconds: a user would have waited for them.
     """
 
     texts: tuple[str, ...]
     usage: Cost = Cost()
     failure: Failure | None = None
+    seconds: float = 0.0
 
 
 class QueryTransform(Component):
@@ -62,7 +64,7 @@ class QueryTransform(Component):
             return Rewritten((question,), reply.usage, reply.failure)
         answer = reply.first
         texts = self.texts(question, answer) if answer.label is None else ()
-        return Rewritten(texts or (question,), reply.usage)
+        return Rewritten(texts or (question,), reply.usage, seconds=reply.seconds)
 
 
 def _question_only(template: str) -> str:

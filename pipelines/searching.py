@@ -13,8 +13,9 @@ import numpy as np
 
 from pipelines.library import CachedLibrary
 from pipelines.llm_rerank import LlmRerank
+from pipelines.measuring import typical
 from pipelines.queries import QueryTransform, Rewritten
-from pipelines.ranking import best_listed
+from pipelines.ranking import FloatArray, best_listed
 from pipelines.types import IntArray, Ranking
 from raytuner.objective import Cost, Failure
 
@@ -28,36 +29,48 @@ class Found(NamedTuple):
         ranking: chunks per query.
         usage: what language models cost at list price, by row; rows without any are missing.
         failures: why a row has no ranking that counts.
+        asked: seconds that language models take, by row; rows without any are missing.
+        local: seconds that the rest takes for single queries, float64 [queries measured]; NaN
+            where not known. Where models are asked, queries may be what they have written.
     """
 
     ranking: Ranking
     usage: Mapping[int, Cost] = {}
     failures: Mapping[int, Failure] = {}
+    asked: Mapping[int, float] = {}
+    local: FloatArray = np.empty(0)
 
 
 def search(library: CachedLibrary, depth: int) -> Found:
     """Rank at most `depth` chunks for every query of a library, as its configuration says."""
     config = library.config
     if not config.searches_paid:
-        return Found(library.reranked(depth))
+        return Found(library.reranked(depth), local=library.seconds(depth))
     usage: dict[int, Cost] = {}
     failures: dict[int, Failure] = {}
+    asked: dict[int, float] = {}
     if config.query is None:
         ranking = library.rank(config.retriever, depth)
+        local = library.seconds(depth, reranked=False)
     else:
         rewritten = _rewritten(library, config.query)
         usage = {row: one.usage for row, one in rewritten.items()}
         failures = {row: one.failure for row, one in rewritten.items() if one.failure is not None}
-        ranking = _fused(library, [rewritten[row].texts for row in sorted(rewritten)], depth)
+        asked = {row: one.seconds for row, one in rewritten.items()}
+        texts = [rewritten[row].texts for row in sorted(rewritten)]
+        ranking, local = _fused(library, texts, depth)
     if isinstance(config.reranker, LlmRerank):
         ranking, orders = config.reranker.reordered(library, ranking)
         for row, order in orders.items():
             usage[row] = usage.get(row, Cost()).plus(order.usage)
+            asked[row] = asked.get(row, 0.0) + order.seconds
             if order.failure is not None:
                 failures.setdefault(row, order.failure)
     elif config.reranker is not None:
+        reranking = library.time_reranking(config.reranker, ranking)
         ranking = config.reranker.rerank(library, ranking)
-    return Found(ranking, usage, failures)
+        local = np.array([typical(local) + typical(reranking)])
+    return Found(ranking, usage, failures, asked, local)
 
 
 def _rewritten(library: CachedLibrary, transform: QueryTransform) -> dict[int, Rewritten]:
@@ -65,10 +78,22 @@ def _rewritten(library: CachedLibrary, transform: QueryTransform) -> dict[int, R
     return {row: one for part in library.gather(talks, "query") for row, one in part}
 
 
-def _fused(library: CachedLibrary, texts: Sequence[Sequence[str]], depth: int) -> Ranking:
-    """Rank every search text; fuse those of one query by reciprocal rank."""
+def _fused(
+    library: CachedLibrary, texts: Sequence[Sequence[str]], depth: int
+) -> tuple[Ranking, FloatArray]:
+    """Rank every search text, and tell how long one takes; fuse those of one query.
+
+    Fusion is by reciprocal rank.
+    """
     flat = list(dict.fromkeys(text for own in texts for text in own))
-    ranking = library.over(flat).rank(library.config.retriever, depth)
+    searched = library.over(flat)
+    ranking = searched.rank(library.config.retriever, depth)
+    return _fused_rows(ranking, flat, texts, depth), searched.seconds(depth, reranked=False)
+
+
+def _fused_rows(
+    ranking: Ranking, flat: Sequence[str], texts: Sequence[Sequence[str]], depth: int
+) -> Ranking:
     rows = {text: row for row, text in enumerate(flat)}
     own_rows = [[rows[text] for text in own] for own in texts]
     if all(len(own) == 1 for own in own_rows):

@@ -177,6 +177,8 @@ class Answer:
         usage: what it costs at list price, whether paid now or found in the cache.
         failure: why there is no answer at all, or None.
         notes: anything worth keeping beside the scores, as plain JSON values.
+        seconds: a user would have waited for it, whether it was asked for now or found in the
+            cache; None where that is not known.
     """
 
     text: str
@@ -184,6 +186,7 @@ class Answer:
     usage: Cost = field(default_factory=Cost)
     failure: Failure | None = None
     notes: dict[str, Any] = field(default_factory=dict, hash=False)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

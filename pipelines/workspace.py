@@ -19,11 +19,12 @@ from pipelines.ingestion import Editions, Ingestion
 from pipelines.library import CachedLibrary
 from pipelines.llm.batch import Dialogue
 from pipelines.llm.client import client_of
+from pipelines.measuring import index_facts
 from pipelines.roles import Bench, CorpusEmbedder, Embedder
 from pipelines.tokenizers import tokenizer
 from pipelines.types import Corpus, IntArray, Question, Vectors
 from raytuner.component import ConfigError
-from raytuner.objective import Meter
+from raytuner.objective import Meter, Tally
 
 _R = TypeVar("_R")
 
@@ -79,6 +80,7 @@ class Workspace:
         self.cache = open_cache(sources.cache, root)
         self.order = order_units(self.golden.questions, seed)
         self._tokens: dict[tuple[str, int], IntArray] = {}
+        self._facts: dict[str, Mapping[str, float]] = {}
 
     @cached_property
     def positions(self) -> Mapping[str, int]:
@@ -96,7 +98,16 @@ class Workspace:
 
     def library(self, config: RagConfig, meter: Meter) -> CachedLibrary:
         """Open the stages of one pipeline over this data and its questions."""
-        return CachedLibrary(self.ingestion(config, meter), self.queries, cache=self.cache)
+        ingestion = self.ingestion(config, meter)
+        return CachedLibrary(ingestion, self.queries, cache=self.cache, timed=True)
+
+    def facts(self, config: RagConfig) -> Mapping[str, float]:
+        """Measure the index of a pipeline; once for all that share it."""
+        library = self.library(config, Tally())
+        key = library.ingestion.key
+        if key not in self._facts:  # questions do not matter, and rewritten ones are not searched
+            self._facts[key] = index_facts(library.over(()) if config.searches_paid else library)
+        return self._facts[key]
 
     def bench(self, meter: Meter) -> Bench:
         """Give metrics what they need."""

@@ -61,6 +61,8 @@ def ended_event(outcome: Ended) -> Event:
     facts = asdict(outcome)
     if outcome.reason is None:
         del facts["reason"]
+    if not outcome.facts:
+        del facts["facts"]
     return {"event": "ended", **facts}
 
 

@@ -27,6 +27,9 @@ UNIT_USD = "usd_per_question"
 UNIT_TOKENS = "tokens_per_question"
 """Metrics that objectives report where answering costs money: what a configuration would spend
 on the unit if nothing were cached, judges aside. Lower is better."""
+LATENCY = "latency"
+"""Key in a unit's notes: seconds that a user would have waited for its answer, alone and with
+nothing cached; where calls were made, without failed attempts and without waiting for leave."""
 
 Value = bool | int | float | str | None | tuple["Value", ...]
 """What one parameter may be: a plain scalar, or a tuple of them (a chosen subset)."""
@@ -159,6 +162,14 @@ class Objective(ABC):
         """Name the kind of a unit (its tags); every kind is split alike."""
         return {}
 
+    def contents(self) -> Mapping[str, str]:
+        """Give a short digest of what every unit asks and expects, by unit.
+
+        Runs are compared on the units that say the same in both. An objective that gives none
+        vouches for its ids: the same id is the same unit.
+        """
+        return {}
+
     def explain(self, params: Params, units: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Show what `params` do with units, for people: plain JSON values, one mapping a unit.
 
@@ -167,6 +178,15 @@ class Objective(ABC):
         """
         del params, units
         return ()
+
+    def facts(self, params: Params) -> Mapping[str, float]:
+        """Give figures of a configuration that no unit has of its own, e.g. {"index_mb": 12.5}.
+
+        Asked where a trial has run, after its units, so that what it needs is at hand. Limits may
+        be set on them; how they are called is the objective's choice.
+        """
+        del params
+        return {}
 
     def scope(self) -> str:
         """Give the identity of what all trials share; trials of other scopes do not compare."""

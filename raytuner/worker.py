@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,8 @@ from raytuner.meter import WorkMeter
 from raytuner.objective import Failure, Objective, Params, UnitScore
 from raytuner.scores import checked, failure_of
 from raytuner.trial import Status
+
+_log = logging.getLogger("raytuner.worker")
 
 Emit = Callable[[Sequence[UnitScore]], None]
 
@@ -53,7 +57,8 @@ class Job(NamedTuple):
 class Ended:
     """How a job ended; its scores have been emitted before.
 
-    `reason` says why a trial was stopped, if it was neither for its scores nor for a failure.
+    `reason` says why a trial was stopped, if it was neither for its scores nor for a failure;
+    `facts` are figures of the configuration (`Objective.facts`).
     """
 
     key: str
@@ -63,6 +68,7 @@ class Ended:
     counts: dict[str, int] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     reason: str | None = None
+    facts: dict[str, float] = field(default_factory=dict)
 
 
 class _Progress:
@@ -70,6 +76,7 @@ class _Progress:
 
     def __init__(self, job: Job) -> None:
         self.open = dict.fromkeys(job.units)
+        self._units = len(self.open)
         self.failures: dict[str, Failure] = {}
         self._spent: dict[str, UnitScore] = {}
 
@@ -89,6 +96,11 @@ class _Progress:
             self.failures.pop(score.unit, None)
             scored.append(score)
         return scored
+
+    @property
+    def scored(self) -> bool:
+        """Whether any unit has got a score."""
+        return len(self.open) < self._units
 
     def fail(self, failure: Failure) -> None:
         """Give every open unit without a failure of its own this one."""
@@ -144,7 +156,8 @@ def run_job(objective: Objective, job: Job, emit: Emit, meter: WorkMeter) -> End
                         break
         except BudgetExhaustedError as error:
             return replace(_ended(job, "stopped", started, meter), reason=str(error))
-    return _finish(job, progress, emit, started, meter)
+    ended = _finish(job, progress, emit, started, meter)
+    return replace(ended, facts=_facts(objective, job, progress))
 
 
 async def arun_job(
@@ -176,7 +189,8 @@ async def arun_job(
             if not limit.expired():  # it is not ours
                 raise
             progress.fail(timed_out(timeout or 0.0))
-    return _finish(job, progress, emit, started, meter)
+    ended = _finish(job, progress, emit, started, meter)
+    return replace(ended, facts=await asyncio.to_thread(_facts, objective, job, progress))
 
 
 def timed_out(timeout: float) -> Failure:
@@ -243,6 +257,18 @@ def _finish(job: Job, progress: _Progress, emit: Emit, started: float, meter: Wo
     lost = progress.lost()
     emit(lost)
     return _ended(job, "failed", started, meter, _summary(lost))
+
+
+def _facts(objective: Objective, job: Job, progress: _Progress) -> dict[str, float]:
+    """Ask for figures of a configuration that has run; no trial fails for want of them."""
+    if not progress.scored:
+        return {}
+    try:
+        given = objective.facts(job.params)
+        return {str(name): float(value) for name, value in given.items() if math.isfinite(value)}
+    except Exception:  # noqa: BLE001 - any objective, any exception; its scores stand
+        _log.warning("an objective gave no facts", exc_info=True)
+        return {}
 
 
 def _summary(lost: Sequence[UnitScore]) -> Failure:

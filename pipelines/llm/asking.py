@@ -128,14 +128,15 @@ async def ask(
         ConfigError: the endpoint refuses key or model.
     """
     members = model.members()
-    reply, usage = Reply(), Cost()
+    reply, usage, seconds = Reply(), Cost(), 0.0
     for member in members:
         reply = await _ask_one(member, request, gate, shelf, known, account)
         usage = usage.plus(reply.usage)
+        seconds += reply.seconds
         if member is members[-1] or not _rejected(model, reply):
             break
         add(account.counts, member.name, "passed on", 1)
-    return Reply(reply.samples, reply.failure, account.paid, usage)
+    return Reply(reply.samples, reply.failure, account.paid, usage, seconds)
 
 
 def _rejected(model: LanguageModel, reply: Reply) -> bool:
@@ -183,7 +184,8 @@ async def _ask_one(
     completions = tuple(have[number] for number in range(request.samples))
     usage = _together(model, completions)
     count_reply(account.counts, model.name, completions, usage)
-    return Reply(completions, usage=usage)
+    slowest = max(sample.seconds for sample in completions)
+    return Reply(completions, usage=usage, seconds=slowest)
 
 
 async def _call(

@@ -30,11 +30,13 @@ class Choice:
         number: index of the sample.
         usage: at list price.
         failure: why nothing could be chosen.
+        seconds: a user would have waited for the choice.
     """
 
     number: int
     usage: Cost = field(default_factory=Cost)
     failure: Failure | None = None
+    seconds: float = 0.0
 
 
 def select(
@@ -96,4 +98,4 @@ def _judged(
         return Choice(places[0], failure=reply.failure)
     data = reply.first.data
     number = data["best"] if isinstance(data, dict) else 1
-    return Choice(places[number - 1], reply.usage)
+    return Choice(places[number - 1], reply.usage, seconds=reply.seconds)

@@ -115,12 +115,16 @@ class Reply:
         paid: what was really spent on it, failed attempts included.
         usage: what it costs at list price where nothing is cached and all samples are asked for
             together: the prompt counts once. Of a fallback, with the models that were passed over.
+        seconds: a user would have waited for it: the longest of the calls that brought its
+            samples, as they were really made. Neither failed attempts nor waiting for leave are
+            in it. Of a fallback, with the answers that were passed over.
     """
 
     samples: tuple[Completion, ...] = ()
     failure: Failure | None = None
     paid: Cost = field(default_factory=Cost)
     usage: Cost = field(default_factory=Cost)
+    seconds: float = 0.0
 
     @property
     def first(self) -> Completion:

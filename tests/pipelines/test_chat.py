@@ -216,3 +216,19 @@ def test_one_question_that_fails_leaves_the_others(endpoint, library):
 def test_bad_settings_are_refused_in_one_sentence(fields, message):
     with pytest.raises((ConfigError, ValueError), match=message):
         Chat(**fields)
+
+
+@pytest.mark.parametrize("mode", ["refine", "tree-summarize"])
+def test_an_answer_tells_how_long_a_user_would_have_waited(endpoint, library, mode):
+    endpoint.configure(latency=0.05)
+    made = answer_of(library, mode=mode, context_tokens=16)
+    asked = endpoint.calls()
+    # `refine` asks one after the other; parts of a tree are asked together
+    assert made.seconds >= 0.05 * (asked if mode == "refine" else 2)
+    assert answer_of(library, mode=mode, context_tokens=16).seconds == made.seconds
+    assert endpoint.calls() == asked > 2
+
+
+def test_choosing_takes_time_too(endpoint, library):
+    endpoint.configure(latency=0.05)
+    assert answer_of(library, n=3, select="judge").seconds >= 0.1

@@ -99,3 +99,29 @@ def test_what_is_no_list_of_scores_is_a_failure(play):
     assert (ended.status, ended.failure.kind) == ("failed", "objective")
     ended, _, _ = play(Closing(lambda units, meter: [0.5]))
     assert (ended.status, ended.failure.kind) == ("failed", "objective")
+
+
+class Measured(Closing):
+    """Tells something of its configuration."""
+
+    ignorant = False
+
+    def facts(self, params):
+        if self.ignorant:
+            raise RuntimeError("no idea")
+        return {"index_mb": 12, "bad": float("nan")}
+
+
+def test_figures_of_the_configuration_come_with_the_end_of_a_job(play):
+    assert play(Measured(good))[0].facts == {"index_mb": 12.0}
+    assert play(Measured(fails("b")))[0].facts == {"index_mb": 12.0}
+    assert play(Closing(good))[0].facts == {}
+
+
+def test_figures_are_asked_for_where_a_trial_has_run_and_fail_nobody(play):
+    objective = Measured(raises(RuntimeError("x")))
+    assert play(objective)[0].facts == {}
+    objective = Measured(good)
+    objective.ignorant = True
+    ended, _, _ = play(objective)
+    assert (ended.status, ended.facts) == ("complete", {})
