@@ -46,13 +46,19 @@ def reach(levels: Sequence[Level]) -> tuple[float, float]:
     return span([end for level in levels for end in (level.effect, level.low, level.high)], 0.0)
 
 
+def room(levels: Sequence[Level]) -> float:
+    """Give the pixels that the longest spelt value takes."""
+    return 14 + 7.2 * max((len(level.value) for level in levels), default=0)
+
+
 def effects(
     levels: Sequence[Level],
     *,
     title: str,
     desc: str = "",
     domain: tuple[float, float] | None = None,
-    width: float = 340,
+    label_width: float | None = None,
+    width: float = 300,
 ) -> str:
     """Draw the effect of every level with its interval; right of the line is better.
 
@@ -61,10 +67,10 @@ def effects(
         title: the parameter.
         desc: what it shows, for those who do not see it.
         domain: the numbers at the edges; the same for charts that are compared.
+        label_width: pixels for the spelt values; the same for charts that are compared.
         width: of the drawing.
     """
-    longest = max((len(level.value) for level in levels), default=0)
-    margin = min(width * 0.36, 14 + longest * 7.2)
+    margin = min(width * 0.36, label_width or room(levels))
     scale = Scale(*(domain or reach(levels)), margin + 8, width - 62)
     bottom = _TOP + len(levels) * _ROW
     zero = scale(0.0)

@@ -46,7 +46,9 @@ class Estimate(NamedTuple):
     link: str | None = None
 
 
-_ROW = 50.0
+_TOP = 24.0
+_BELOW = 38.0
+"""From the top of a row to its bar, where the label stands above it."""
 
 
 def forest(
@@ -70,51 +72,79 @@ def forest(
         worse: said at the left of it.
         width: of the drawing.
     """
-    ends = [end for row in rows for end in (row.value, row.low, row.high)]
-    low, high = span(ends, reference)
-    scale = Scale(low, high, 8, width - 8)
-    bottom = 26 + len(rows) * _ROW
+    side = _Side(width * 0.34, 186.0) if width >= 600 else _Side(0.0, 0.0)
+    low, high = span([end for row in rows for end in (row.value, row.low, row.high)], reference)
+    scale = Scale(low, high, side.left + 8, width - side.right - 8)
+    height = 42.0 if side.left else 52.0
+    bottom = _TOP + len(rows) * height
     zero = scale(reference)
     parts = [
-        x_axis(scale, bottom, top=26),
-        line(zero, 20, zero, bottom, stroke_width=1.2, stroke_dasharray="4 3"),
+        x_axis(scale, bottom, top=_TOP),
+        _reference(zero, bottom, len(rows), height, whole=bool(side.left)),
+        _sides(scale, zero, better, worse),
     ]
-    if zero < width * 0.75:
-        parts.append(text(zero + 7, 14, f"{better} →", font_size=12, opacity=0.75))
-    if zero > width * 0.25:
-        label = f"← {worse}"
-        parts.append(text(zero - 7, 14, label, text_anchor="end", font_size=12, opacity=0.75))
     for position, row in enumerate(rows):
-        parts.append(_row(row, scale, 26 + position * _ROW, width, reference))
+        parts.append(_row(row, scale, _TOP + position * height, width, side, reference))
     return figure(
         width, bottom + 24, *parts, title=title, desc=desc or _said(rows), kind="forest",
         linked=any(row.link for row in rows),
     )  # fmt: skip
 
 
-def _row(row: Estimate, scale: Scale, top: float, width: float, reference: float) -> str:
+class _Side(NamedTuple):
+    """Pixels beside the drawing for labels and values; none where they stand above each bar."""
+
+    left: float
+    right: float
+
+
+def _reference(x: float, bottom: float, rows: int, height: float, *, whole: bool) -> str:
+    """Draw the reference line; in pieces where labels stand above the bars."""
+    if whole:
+        return line(x, _TOP - 6, x, bottom, stroke_width=1.2, stroke_dasharray="4 3")
+    ends = [_TOP + position * height + _BELOW for position in range(rows)]
+    return "".join(line(x, y - 7, x, y + 7, stroke_width=1.2) for y in ends)
+
+
+def _sides(scale: Scale, zero: float, better: str, worse: str) -> str:
+    """Say which side of the reference is better, where there is room for it."""
+    parts = []
+    if scale.end - zero > 60:
+        parts.append(text(zero + 7, 12, f"{better} →", font_size=12, opacity=0.75))
+    if zero - scale.start > 60:
+        label = f"← {worse}"
+        parts.append(text(zero - 7, 12, label, text_anchor="end", font_size=12, opacity=0.75))
+    return "".join(parts)
+
+
+def _row(
+    row: Estimate, scale: Scale, top: float, width: float, side: _Side, reference: float
+) -> str:
     colour = _colour(row, reference)
-    y = top + 34
+    weight = 600 if row.strong else "normal"
     value = f"{signed(row.value)}  [{signed(row.low)}, {signed(row.high)}]"
-    room = width - 16 - len(value) * 7
-    spare = max(0.0, room - len(row.label) * 7.2 - 10)
-    note = element("tspan", "  " + fit(row.note, spare), font_weight="normal", opacity=0.65)
-    label = element(
-        "text", _fitted(row.label, room), note if row.note and spare > 60 else "",
-        x=8, y=top + 19, font_weight=600 if row.strong else "normal", class_="rt-label",
-    )  # fmt: skip
-    spelt = text(
-        width - 8, top + 19, value, text_anchor="end", class_="rt-value",
-        font_weight=600 if row.strong else "normal",
-    )  # fmt: skip
+    if side.left:
+        y = top + 20
+        label = text(
+            0, y - 1, fit(row.label, side.left), font_weight=weight, class_="rt-label"
+        ) + text(0, y + 15, fit(row.note, side.left, 12), font_size=12, opacity=0.65)
+        spelt = text(width, y + 4, value, text_anchor="end", class_="rt-value", font_weight=weight)
+    else:
+        y = top + _BELOW
+        room = width - len(value) * 7
+        note = element("tspan", "  " + escape(fit(row.note, width - 60, 12)), opacity=0.65,
+                       font_size=12, font_weight="normal", x=0, dy=15)  # fmt: skip
+        label = element(
+            "text", escape(fit(row.label, room)), note if row.note else "", x=0, y=top + 12,
+            font_weight=weight, class_="rt-label rt-halo",
+        )  # fmt: skip
+        spelt = text(
+            width, top + 12, value, text_anchor="end", class_="rt-value rt-halo",
+            font_weight=weight,
+        )  # fmt: skip
     mark = _interval(row.value, row.low, row.high, scale, y, colour, strong=row.strong)
     group = element("g", tip(f"{row.label}: {value}"), label, spelt, mark)
     return element("a", group, href=row.link) if row.link else group
-
-
-def _fitted(content: str, width: float) -> str:
-    """Cut a label to a width, and escape it."""
-    return escape(fit(content, width))
 
 
 def _colour(row: Estimate, reference: float) -> str:

@@ -53,8 +53,8 @@ def heatmap(
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     best = (max(known) if maximise else min(known)) if known else None
     parts = [
-        text(left, 16, fit(column_name, width - left), font_weight=600),
-        text(0, 38, fit(row_name, left - 4), font_weight=600),
+        text(0, 14, fit(f"{row_name} ↓", width / 2 - 8), font_weight=600),
+        text(width, 14, fit(f"{column_name} →", width / 2 - 8), font_weight=600, text_anchor="end"),
     ]
     for c, column in enumerate(columns):
         x = left + (c + 0.5) * cell

@@ -16,11 +16,13 @@ class Axis(NamedTuple):
         name: said above it.
         labels: of the marks on it, from the bottom.
         positions: of the marks, between 0 (bottom) and 1 (top).
+        spread: lines that meet at one mark are fanned out by so much, the better ones above.
     """
 
     name: str
     labels: Sequence[str]
     positions: Sequence[float]
+    spread: float = 0.0
 
 
 class Line(NamedTuple):
@@ -67,7 +69,7 @@ def parallel(
     gap = (width - 2 * side) / max(1, len(axes) - 1)
     xs = [side + position * gap for position in range(len(axes))]
     order = sorted(lines, key=lambda one: (one.strong, one.baseline, one.share))
-    drawn = "".join(_line(one, xs) for one in order)
+    drawn = "".join(_line(one, axes, xs) for one in order)
     marks = "".join(
         _axis(axis, xs[p], gap, number=p, last=p == len(axes) - 1) for p, axis in enumerate(axes)
     )
@@ -82,10 +84,10 @@ def _y(position: float) -> float:
     return _TOP + (1 - min(1.0, max(0.0, position))) * _HEIGHT
 
 
-def _line(one: Line, xs: Sequence[float]) -> str:
+def _line(one: Line, axes: Sequence[Axis], xs: Sequence[float]) -> str:
     points = [
-        (x, _y(p))
-        for x, p in zip(xs, one.positions, strict=True)
+        (x, _y(p) - (one.share - 0.5) * axis.spread * _HEIGHT)
+        for axis, x, p in zip(axes, xs, one.positions, strict=True)
         if p is not None and math.isfinite(p)
     ]
     colour = BLUE if one.strong else RAMP[step_of(one.share)]
@@ -118,7 +120,7 @@ def _axis(axis: Axis, x: float, gap: float, *, number: int, last: bool) -> str:
         shift = 8 if last else -8
         spelt = text(
             x + shift, y + 4, fit(label, 64 if last else gap * 0.55, 12),
-            text_anchor="start" if last else "end", font_size=12, class_="rt-level",
+            text_anchor="start" if last else "end", font_size=12, class_="rt-level rt-halo",
             data_axis=number, data_position=f"{position:.4f}",
         )  # fmt: skip
         parts.append(spelt)

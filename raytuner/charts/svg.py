@@ -42,7 +42,7 @@ def escape(value: object) -> str:
     return html.escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", str(value)), quote=True)
 
 
-def element(name: str, *content: str, **attributes: object) -> str:
+def element(name: str, /, *content: str, **attributes: object) -> str:
     """Spell an element.
 
     Args:
@@ -134,7 +134,7 @@ class Scale(NamedTuple):
     @property
     def ticks(self) -> list[float]:
         """List round numbers within the scale, about one per 90 pixels."""
-        return ticks(self.low, self.high, max(2, round(abs(self.end - self.start) / 90)))
+        return ticks(self.low, self.high, max(3, round(abs(self.end - self.start) / 90)))
 
 
 def span(values: Iterable[float | None], *more: float, margin: float = 0.06) -> tuple[float, float]:

@@ -1,0 +1,68 @@
+"""All trials at once, as lines through their parameters."""
+
+from __future__ import annotations
+
+from raytuner.charts import Axis, Line, parallel
+from raytuner.charts.svg import element, number, tick_label, ticks
+from raytuner.printable import plain, spell_params
+from raytuner.report.data import Report
+from raytuner.report.html import scroller, section
+from raytuner.report.levels import levels
+from raytuner.report.redact import strike
+
+MOST = 9
+"""Parameters that are shown, the most important ones."""
+
+
+def render(report: Report) -> str:
+    """Draw parallel coordinates; a script lets the reader choose among the lines."""
+    trials, results = report.scored, report.results
+    names = [name for name in _order(report) if _varies(report, name)][:MOST]
+    if len(trials) < 2 or not names:
+        return ""
+    scores = [results.score(trial) or 0.0 for trial in trials]
+    low, high = min(scores), max(scores)
+    reach = high - low or 1.0
+    found = [levels([trial.params.get(name) for trial in trials], 14) for name in names]
+    axes = []
+    for name, level in zip(names, found, strict=True):
+        last = max(1, len(level.labels) - 1)
+        places = [0.5] if len(level.labels) == 1 else [p / last for p in range(len(level.labels))]
+        axes.append(Axis(plain(name), level.labels, places, min(0.09, 0.4 / last)))
+    marks = ticks(low, high, 5)
+    axes.append(
+        Axis(plain(results.metric or "score"), [tick_label(m) for m in marks],
+             [(m - low) / reach for m in marks])
+    )  # fmt: skip
+    recommended = (report.verdict or {}).get("recommended")
+    lines = []
+    for row, (trial, score) in enumerate(zip(trials, scores, strict=True)):
+        share = (score - low) / reach
+        said = strike(spell_params(trial.params))
+        places_ = [level.shares[row] for level in found]
+        lines.append(
+            Line(
+                trial.number, [*places_, share], share if results.maximise else 1 - share,
+                f"trial {trial.number}: {number(score, 4)}; {said}",
+                strong=trial.number == recommended, baseline=trial.baseline,
+            )
+        )  # fmt: skip
+    title = "Parallel coordinates of all complete trials"
+    drawn = parallel(axes, lines, title=title, width=max(620, 130 * len(axes)))
+    return section(
+        "parallel", "Every trial",
+        "One line a configuration, from its values to its score; dark lines are good, the dashed "
+        "one is the configuration as it stands. Drag along an axis, or choose a value by click or "
+        "Enter, to see which configurations pass there.",
+        scroller(drawn, title), element("p", class_="caption", id="brushed", aria_live="polite"),
+    )  # fmt: skip
+
+
+def _order(report: Report) -> list[str]:
+    known = [knob.name for knob in report.knobs if knob.name in report.results.parameters]
+    kept = set(known)
+    return [*known, *(name for name in report.results.parameters if name not in kept)]
+
+
+def _varies(report: Report, name: str) -> bool:
+    return len({repr(trial.params.get(name)) for trial in report.scored}) > 1
