@@ -2,8 +2,10 @@
 
 from raytuner.search.bayes import Bayes
 from raytuner.search.bohb import Bohb
+from raytuner.search.greedy import Greedy
 from raytuner.search.grid import Grid
 from raytuner.search.hyperopt import HyperOpt
+from raytuner.search.neighbours import Neighbours
 from raytuner.search.optuna import Optuna
 from raytuner.search.passthrough import RaySearcher
 from raytuner.search.population import PopulationBandit, PopulationBased
@@ -15,8 +17,10 @@ __all__ = [
     "Bayes",
     "Bohb",
     "Exhausted",
+    "Greedy",
     "Grid",
     "HyperOpt",
+    "Neighbours",
     "Optuna",
     "PopulationBandit",
     "PopulationBased",
