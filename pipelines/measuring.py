@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 20
 """Most queries that are run one at a time."""
+INDEX_FACTS = ("chunks", "index_mb")
+"""What `index_facts` gives."""
 PATIENCE = 0.5
 """Seconds after which no further query is begun: slow stages need fewer to be known."""
 
@@ -89,4 +91,4 @@ def index_facts(library: CachedLibrary) -> Mapping[str, float]:
         fitted = isinstance(library.config.embedder, CorpusEmbedder)
         vectors = library.matched_vectors() if fitted else library.ingestion.document_vectors
         held += vectors.nbytes
-    return {"chunks": float(len(chunks)), "index_mb": held / 1e6}
+    return dict(zip(INDEX_FACTS, (float(len(chunks)), held / 1e6), strict=True))

@@ -18,6 +18,7 @@ from pipelines.llm.client import client_of
 from pipelines.llm.models import unpriced
 from pipelines.llm.naming import with_models
 from pipelines.llm.probing import probe_all
+from pipelines.measuring import INDEX_FACTS
 from pipelines.overrides import blamed
 from pipelines.paying import preparation, refuse_paid_cuts, services_asked, unpriced_names
 from pipelines.roles import Embedder, Metric
@@ -54,6 +55,8 @@ class RagObjective(Objective):
     Raises:
         ConfigError: for bad input, naming file, line or field.
     """
+
+    fact_names = INDEX_FACTS
 
     def __init__(self, spec: RagSpec, root: Path, seed: int = 0) -> None:
         self.spec = spec
@@ -150,10 +153,8 @@ class RagObjective(Objective):
 
     def metrics(self) -> tuple[str, ...]:
         """Name the metrics."""
-        names = [metric.name for metric in self._measures]
-        if self.spec.models or self.config.paid:
-            names += [UNIT_USD, UNIT_TOKENS]
-        return tuple(names)
+        names = tuple(metric.name for metric in self._measures)
+        return (*names, UNIT_USD, UNIT_TOKENS) if self.spec.models or self.config.paid else names
 
     def measures(self, metric: str) -> bool:
         """Tell whether any question has what a metric compares."""

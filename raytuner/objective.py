@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,9 @@ class Exchange(Protocol):
 class Objective(ABC):
     """What a study optimises. Small to pickle: paths and configuration, never data."""
 
+    fact_names: ClassVar[tuple[str, ...]] = ()
+    """Names of what `facts` gives; a study may set limits on them."""
+
     @classmethod
     def build(cls, args: Mapping[str, Any], *, root: Path, seed: int) -> Self:
         """Make one from a study's `objective:` section.
@@ -182,8 +185,8 @@ class Objective(ABC):
     def facts(self, params: Params) -> Mapping[str, float]:
         """Give figures of a configuration that no unit has of its own, e.g. {"index_mb": 12.5}.
 
-        Asked where a trial has run, after its units, so that what it needs is at hand. Limits may
-        be set on them; how they are called is the objective's choice.
+        Asked where a trial has run, after its units, so that what it needs is at hand.
+        `fact_names` lists the keys.
         """
         del params
         return {}

@@ -129,6 +129,7 @@ class Record:
         trial.status = "complete" if not trial.missing() else outcome.status
         trial.failure = None if trial.status == "complete" else outcome.failure
         trial.reason = outcome.reason if trial.status == "pruned" else None
+        trial.facts.update(outcome.facts)
         for name, amount in outcome.counts.items():
             trial.counts[name] = trial.counts.get(name, 0) + amount
             self.work[name] = self.work.get(name, 0) + amount
@@ -192,7 +193,8 @@ class Record:
     def _over(self, event: Event) -> None:
         fields = {name: event[name] for name in ("key", "status", "seconds", "counts", "stages")}
         failure, reason = failure_from(event["failure"]), event.get("reason")
-        self.end(self.trials[event["key"]], Ended(**fields, failure=failure, reason=reason))
+        ended = Ended(**fields, failure=failure, reason=reason, facts=event.get("facts", {}))
+        self.end(self.trials[event["key"]], ended)
 
 
 def _step(event: Event) -> Step:

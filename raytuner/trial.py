@@ -22,7 +22,8 @@ class Trial(Scored):
 
     `units`, `table` and everything `Scored` offers are about the questions that are searched.
     `held` has the scores on those that are held out: empty but for the finalists and trial 0.
-    `reason` says why it was stopped early, if it was not for its scores.
+    `reason` says why it was stopped early, if it was not for its scores. `facts` are figures that
+    no question has of its own, such as the size of the index.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Trial(Scored):
     stages: dict[str, float] = field(default_factory=dict)
     notes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     held: ScoreTable = field(default_factory=ScoreTable)
+    facts: dict[str, float] = field(default_factory=dict)
 
     def record(
         self,
