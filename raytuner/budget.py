@@ -114,6 +114,8 @@ class Purse:
         ledger: told of every hold before it is granted, and of every settlement before what was
             held comes free; so what is on record is never less than what was spent, nor more
             than the limit. Asked only if there is a limit.
+
+    `kept` is a share of both limits that is refused until it is set to 0.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Purse:
         self.tokens = tokens
         self._spent = spent
         self._tokens_spent = tokens_spent
+        self.kept = 0.0
         self._held = 0.0
         self._tokens_held = 0
         self._holds: dict[int, tuple[float, int]] = {}
@@ -227,11 +230,13 @@ class Purse:
         self.close(ticket, cost)
 
     def _refusal(self, usd: float, tokens: int, held: float, tokens_held: int) -> str | None:
-        if self.limit is not None and self._spent + held + usd > self.limit + _PENNY:
-            return f"the budget of ${self.limit:g} has no room for a call of up to ${usd:g}"
-        if self.tokens is not None and self._tokens_spent + tokens_held + tokens > self.tokens:
+        part, aside = 1 - self.kept, f", {self.kept:.0%} kept for the verdict," if self.kept else ""
+        if self.limit is not None and self._spent + held + usd > part * self.limit + _PENNY:
+            return f"the budget of ${self.limit:g}{aside} has no room for a call of up to ${usd:g}"
+        tokens_now = self._tokens_spent + tokens_held + tokens
+        if self.tokens is not None and tokens_now > part * self.tokens:
             return (
-                f"the budget of {self.tokens} tokens has no room for a call of up to "
+                f"the budget of {self.tokens} tokens{aside} has no room for a call of up to "
                 f"{tokens} tokens"
             )
         return None

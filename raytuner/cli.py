@@ -1,7 +1,8 @@
-"""The command line: `raytuner check | run | status | results | export | init | cache`.
+"""The command line: `raytuner check | run | status | schema`; more come as entry points.
 
 Bad input is one sentence on standard error and exit code 2. Other codes: 0 done, 1 failed while
-running, 3 finished with some trials failed, 4 stopped by the budget, 130 interrupted.
+running, 3 finished with some trials failed, 4 stopped by the budget, 5 a `--fail-unless` gate not
+met, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,14 +19,25 @@ import click
 
 from raytuner import __version__
 from raytuner.component import ConfigError, RaytunerError
-from raytuner.flags import backend_name, deliver, table_path
+from raytuner.flags import (
+    EXIT_BUDGET,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_PARTIAL,
+    EXIT_UNPROVEN,
+    EXIT_USAGE,
+    backend_name,
+    fail_unless,
+    json_option,
+    met,
+    open_results,
+    study_argument,
+)
 from raytuner.packages import check_packages
 
 if TYPE_CHECKING:
     from raytuner.results import Results
     from raytuner.tuner import Prepared
-
-EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_BUDGET, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 
 
 class _Group(click.Group):
@@ -56,10 +68,6 @@ def cli() -> None:
     """Find the configuration that is really best for your data."""
 
 
-_study = click.argument("study", type=click.Path(path_type=Path), default="study.yaml")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
 def _overrides(**given: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
@@ -76,18 +84,18 @@ def _prepare(path: Path, overrides: dict[str, Any] | None = None) -> Prepared:
 
 
 @cli.command()
-@_study
-@_json
+@study_argument
+@json_option
 def check(study: Path, *, as_json: bool) -> None:
     """Check a study without running anything: data, space, metrics, and what it would cost."""
-    from raytuner.show import print_plan
+    from raytuner.forecast import print_plan
 
     prepared = _prepare(study)
     print_plan(prepared, as_json=as_json)
 
 
 @cli.command()
-@_study
+@study_argument
 @click.option(
     "--backend",
     callback=backend_name,
@@ -97,7 +105,8 @@ def check(study: Path, *, as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at the same time.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of every random choice.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
-@_json
+@fail_unless
+@json_option
 def run(
     study: Path,
     backend: str | None,
@@ -106,13 +115,15 @@ def run(
     seed: int | None,
     *,
     dry_run: bool,
+    fail_unless: str | None,
     as_json: bool,
 ) -> None:
     """Run a study. The same command resumes: nothing on record is done again."""
+    from raytuner.forecast import print_plan
     from raytuner.printable import plain
     from raytuner.progress import listener_for
     from raytuner.secrets import load as load_secrets
-    from raytuner.show import print_plan, print_results
+    from raytuner.show import print_results
     from raytuner.tuner import run_prepared
 
     load_secrets()
@@ -136,7 +147,10 @@ def run(
             close()
     saved = _save(results)
     print_results(results, as_json=as_json, study=study)
-    raise SystemExit(_code(results) if saved else EXIT_FAILED)
+    code = _code(results) if saved else EXIT_FAILED
+    if not code and not met(results.verdict.status, fail_unless):
+        code = EXIT_UNPROVEN
+    raise SystemExit(code)
 
 
 def _save(results: Results) -> bool:
@@ -162,21 +176,10 @@ def _code(results: Results) -> int:
     return 0
 
 
-def _open(where: Path) -> Results:
-    """Open the results of a run folder, or of the study file whose run folder it is."""
-    from raytuner.results import Results
-    from raytuner.study import load_study
-
-    if where.is_dir():
-        return Results.open(where)
-    sys.path.append(str(where.resolve().parent))
-    return Results.open(load_study(where).folder(where.resolve().parent))
-
-
 @cli.command()
-@_study
+@study_argument
 @click.option("--address", help="Job server, where STUDY is the id of a submitted job.")
-@_json
+@json_option
 def status(study: Path, address: str | None, *, as_json: bool) -> None:
     """Say how far a run is, also while it runs; or how a submitted job is, by its id."""
     from raytuner.show import print_status
@@ -185,62 +188,7 @@ def status(study: Path, address: str | None, *, as_json: bool) -> None:
     if job is not None and (address or not (study.exists() or study.suffix)):
         job.load()(str(study), address, as_json=as_json)
         return
-    print_status(_open(study), as_json=as_json)
-
-
-@cli.command()
-@_study
-@_json
-@click.option(
-    "--csv",
-    "csv_path",
-    type=click.Path(path_type=Path),
-    callback=table_path,
-    help="Write a CSV file.",
-)
-@click.option(
-    "--parquet",
-    type=click.Path(path_type=Path),
-    callback=table_path,
-    help="Write a Parquet file.",
-)
-@click.option("--scores", is_flag=True, help="One row per trial, question and metric.")
-@click.option("--all", "show_all", is_flag=True, help="Show every row of the table.")
-def results(
-    study: Path,
-    csv_path: Path | None,
-    parquet: Path | None,
-    *,
-    as_json: bool,
-    scores: bool,
-    show_all: bool,
-) -> None:
-    """Show the trials, best first."""
-    from raytuner.show import print_results, print_scores, write_table
-
-    found = _open(study)
-    if csv_path or parquet:
-        table = found.scores if scores else found.trials
-        for path in (csv_path, parquet):
-            if path is not None:
-                write_table(table, path)
-                click.echo(f"wrote {len(table)} rows to {path}")
-        return
-    if scores:
-        print_scores(found, as_json=as_json)
-        return
-    print_results(found, as_json=as_json, rows=None if show_all else 15, study=study)
-
-
-@cli.command()
-@_study
-@click.option("--trial", type=int, help="Number of the trial; default: the best one.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
-def export(study: Path, trial: int | None, output: Path | None) -> None:
-    """Print the winning configuration as YAML."""
-    from raytuner.export import configuration
-
-    deliver(configuration(_open(study), trial), output)
+    print_status(open_results(study), as_json=as_json)
 
 
 @cli.command()

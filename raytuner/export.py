@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from pathlib import Path
 
 from raytuner import __version__
 from raytuner.component import ConfigError, import_plugins
 from raytuner.journal import read
+from raytuner.printable import plain
 from raytuner.results import Results
 from raytuner.study import Study
 from raytuner.trial import Trial
@@ -18,18 +20,21 @@ def configuration(results: Results, number: int | None = None) -> str:
 
     Args:
         results: an opened run.
-        number: the trial; None for the best one.
+        number: the trial; None for the one that the verdict recommends, or, where there is no
+            verdict, the best one.
 
     Raises:
         ConfigError: no such trial, or nothing scored yet.
     """
     trial = _trial(results, number)
     score = results.score(trial)
+    known = results.verdict
     head = [
         f"# trial {trial.number} of study {results.name}, written by raytuner {__version__}",
         f"# {results.metric} = {score:.6f} over {len(trial.units)} questions"
         if score is not None
         else "# not scored on every question",
+        *textwrap.wrap(plain(known.sentence), 96, initial_indent="# ", subsequent_indent="# "),
         f"# key {trial.key}",
     ]
     return "\n".join(head) + "\n" + _yaml(_full(results, trial))
@@ -39,7 +44,7 @@ def _trial(results: Results, number: int | None) -> Trial:
     if number is None:
         if results.best is None:
             raise ConfigError(f"{results.name}: nothing to export, no trial is complete yet")
-        return results.best
+        return results.recommended or results.best
     for trial in results.record.current:
         if trial.number == number:
             return trial

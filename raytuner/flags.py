@@ -1,13 +1,45 @@
-"""Checks of command-line options, as click callbacks, and what becomes of `--output`."""
+"""What commands share: arguments, checks of options, and what becomes of `--output`."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from raytuner.component import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from raytuner.results import Results
+
+EXIT_FAILED, EXIT_USAGE, EXIT_PARTIAL, EXIT_BUDGET, EXIT_UNPROVEN = 1, 2, 3, 4, 5
+EXIT_INTERRUPTED = 130
+
+study_argument = click.argument("study", type=click.Path(path_type=Path), default="study.yaml")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+fail_unless = click.option(
+    "--fail-unless",
+    type=click.Choice(["proven", "leaning"]),
+    help="Exit with 5 unless the verdict says at least this much, for CI.",
+)
+
+
+def open_results(where: Path) -> Results:
+    """Open the results of a run folder, or of the study file whose run folder it is."""
+    from raytuner.results import Results
+    from raytuner.study import load_study
+
+    if where.is_dir():
+        return Results.open(where)
+    sys.path.append(str(where.resolve().parent))
+    return Results.open(load_study(where).folder(where.resolve().parent))
+
+
+def met(status: str, wanted: str | None) -> bool:
+    """Tell whether a verdict's status is what `--fail-unless` asks for."""
+    enough = {"proven": {"PROVEN"}, "leaning": {"PROVEN", "LEANING"}}
+    return wanted is None or status in enough[wanted]
 
 
 def backend_name(

@@ -19,6 +19,9 @@ class Listener(Protocol):
     def ended(self, trial: Trial) -> None:
         """A trial has ended (also when all of it was known before)."""
 
+    def finals(self, trials: int, units: int) -> None:
+        """The search is over, and so many trials go on to the units that are held out."""
+
 
 class Silent:
     """Shows nothing."""
@@ -30,4 +33,7 @@ class Silent:
         """Show nothing."""
 
     def ended(self, trial: Trial) -> None:
+        """Show nothing."""
+
+    def finals(self, trials: int, units: int) -> None:
         """Show nothing."""

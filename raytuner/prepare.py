@@ -12,11 +12,12 @@ from raytuner.affordable import check_affordable
 from raytuner.backends import choose
 from raytuner.component import ConfigError, nearest
 from raytuner.objective import Objective, Params
-from raytuner.results import COLUMNS
 from raytuner.schedulers import Scheduler
 from raytuner.search import Search
 from raytuner.space import Space
+from raytuner.split import Split
 from raytuner.study import Study
+from raytuner.tables import COLUMNS
 
 PROBED = 5_000
 """Grid points (or samples, in a continuous space) whose configuration is checked up front."""
@@ -35,6 +36,8 @@ class Prepared:
         metric: what is optimised, or None if only the first result can tell.
         folder: run folder, or None to keep everything in memory.
         root: folder that relative paths of the study start from.
+        split: which questions are searched, and which are held out.
+        scheduler: which trials are stopped early.
     """
 
     study: Study
@@ -45,6 +48,14 @@ class Prepared:
     metric: str | None
     folder: Path | None
     root: Path
+    split: Split
+    scheduler: Scheduler
+
+    @property
+    def identity(self) -> str:
+        """What decides which trials are the study's own."""
+        held_out = len(self.split.held_out)
+        return self.study.identity(self.objective, held_out, self.scheduler)
 
     @property
     def extra_baseline(self) -> bool:
@@ -116,10 +127,13 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
         )
     points = _probed(space, study.seed)
     _probe(points, objective)
-    check_pair(study.search, study.scheduler)
-    study.scheduler.start(len(objective.units()), study.seed)
-    study.search.start(space, study.seed)
+    baseline = objective.defaults(space.names) if study.baseline else None
+    divided = study.verdict.divide(objective, compares=baseline is not None)
     total = study.search.total(space)
+    scheduler = study.stopping(len(divided.searched), total)
+    check_pair(study.search, scheduler)
+    scheduler.start(len(divided.searched), study.seed)
+    study.search.begin(space, study.seed, objective)
     if total is None and study.budget.exceeded_never():
         raise ConfigError(
             "budget: this search never ends by itself; give `trials`, `seconds`, `usd` or `tokens`",
@@ -130,14 +144,15 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
         from raytuner.storage import check_storage
 
         check_storage(study.storage)
-    baseline = objective.defaults(space.names) if study.baseline else None
     if baseline is not None and space.contains(baseline):
         baseline = space.active(baseline)
     tried = [*points, *([baseline] if baseline is not None else [])]
     endless = total is None and study.budget.trials is None
     check_affordable(study.budget, objective, tried, endless=endless)
     folder = None if in_memory else study.folder(root)
-    return Prepared(study, objective, space, baseline, total, metric, folder, root)
+    return Prepared(
+        study, objective, space, baseline, total, metric, folder, root, divided, scheduler
+    )
 
 
 def preflight(prepared: Prepared) -> None:

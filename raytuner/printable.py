@@ -5,8 +5,12 @@ Parameter values may be prompts, file names and error texts that somebody else w
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import click
 
 
 def plain(text: object) -> str:
@@ -41,3 +45,20 @@ def spell_params(params: Mapping[str, Any], width: int = 40) -> str:
     """Spell parameters as `name = value, ...`."""
     pairs = (f"{plain(name)} = {spell(value, width)}" for name, value in params.items())
     return ", ".join(pairs) or "no parameters"
+
+
+def json_ready(value: Any) -> Any:
+    """Give JSON values only: what is not a finite number is null."""
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    item = getattr(value, "item", None)  # a NumPy scalar
+    return json_ready(item()) if callable(item) else value
+
+
+def print_json(value: Any) -> None:
+    """Print JSON on standard output; what is not a finite number is null."""
+    click.echo(json.dumps(json_ready(value), indent=2, allow_nan=False))

@@ -57,6 +57,10 @@ class Tracker:
         if better:
             self.best = (value, trial)
 
+    def finals(self, trials: int, units: int) -> str:
+        """Say what comes after the search."""
+        return f"the search is over: {trials} trials answer {units} questions it has not seen"
+
     def left(self) -> float | None:
         """Estimate the seconds left from the trials that needed work."""
         worked = self.done - self.known
@@ -131,6 +135,10 @@ class PlainProgress:
             self._last = now
             print(self._tracker.line(), file=self._stream, flush=True)
 
+    def finals(self, trials: int, units: int) -> None:
+        """Print that the search is over."""
+        print(self._tracker.finals(trials, units), file=self._stream, flush=True)
+
 
 class LiveProgress:
     """Redraws one line on a terminal."""
@@ -159,6 +167,11 @@ class LiveProgress:
         self._draw("")
         if self._tracker.done == self._tracker.total:
             self.close()
+
+    def finals(self, trials: int, units: int) -> None:
+        """Show what comes after the search."""
+        self._status.start()
+        self._draw(self._tracker.finals(trials, units))
 
     def close(self) -> None:
         """Take the line away."""

@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.component import ConfigError
+from raytuner.confidence import Interval, mean_interval
+from raytuner.finalists import Field, field_of, finalists
 from raytuner.inference_budget import too_dear
 from raytuner.journal import read
 from raytuner.record import Record
+from raytuner.score_table import Scored
+from raytuner.tables import parquet_ready, score_table, trial_table
 from raytuner.trial import Trial
+from raytuner.trust import Trust
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-COLUMNS = (
-    "trial", "status", "low", "high", "answered", "baseline", "seconds", "usd", "failure", "key",
-)  # fmt: skip
-"""Columns of the trial table beside parameters and metrics."""
-
-
-class Interval(NamedTuple):
-    """An estimate with its two-sided 95 % confidence interval."""
-
-    estimate: float
-    low: float
-    high: float
-
-
-def mean_interval(values: NDArray[np.float64]) -> Interval:
-    """Estimate a mean over questions with a Student t interval.
-
-    Args:
-        values: one number per question, without NaN; shape [questions].
-
-    The standard error never falls below 1 / (4 n): n equal answers are not proof of a
-    variance of zero.
-    """
-    n = len(values)
-    mean = float(values.mean())
-    if n < 2:
-        return Interval(mean, -math.inf, math.inf)
-    from scipy.special import stdtrit
-
-    error = max(float(values.std(ddof=1)) / math.sqrt(n), 1 / (4 * n))
-    half = float(stdtrit(n - 1, 0.975)) * error
-    return Interval(mean, mean - half, mean + half)
+    from raytuner.verdict import Verdict
 
 
 class Results:
@@ -68,6 +39,9 @@ class Results:
         folder: its run folder, or None.
         stop_reason: why the last session ended early, or None.
         usd_per_question: the most that a trial may spend on a question to be the best.
+        groups: the group (source document) of every question.
+        trust: what counts as proof.
+        contents: a digest of what every question asks and expects, where that is known.
     """
 
     def __init__(
@@ -81,6 +55,9 @@ class Results:
         folder: Path | None = None,
         stop_reason: str | None = None,
         usd_per_question: float | None = None,
+        groups: Mapping[str, str] | None = None,
+        trust: Trust | None = None,
+        contents: Mapping[str, str] | None = None,
     ) -> None:
         self.record = record
         self.metric = metric
@@ -90,6 +67,9 @@ class Results:
         self.folder = folder
         self.stop_reason = stop_reason
         self.usd_per_question = usd_per_question
+        self.groups = groups or {}
+        self.trust = trust or Trust()
+        self.contents = contents or {}
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
@@ -104,7 +84,9 @@ class Results:
         if not opened:
             raise ConfigError(f"{folder}: no run here (journal.jsonl is missing or empty)")
         last = opened[-1]
-        record = Record(last["study"], last["scope"], last["units"], events)
+        units, searched = last["units"], last.get("search", len(last["units"]))
+        record = Record(last["study"], last["scope"], units[:searched], events, units[searched:])
+        config = last.get("config") or {}
         reason = events[-1].get("reason") if events[-1]["event"] == "closed" else None
         return cls(
             record,
@@ -114,7 +96,10 @@ class Results:
             name=last["name"],
             folder=folder,
             stop_reason=reason,
-            usd_per_question=last.get("config", {}).get("budget", {}).get("usd_per_question"),
+            usd_per_question=config.get("budget", {}).get("usd_per_question"),
+            groups=dict(zip(units, map(str, last.get("groups") or units), strict=True)),
+            trust=Trust.model_validate(config.get("verdict") or {}),
+            contents=dict(zip(units, last.get("contents") or (), strict=False)),
         )
 
     # ---- trials
@@ -175,50 +160,56 @@ class Results:
         others = self._eligible()[1:]
         return [t for t in others if (d := self.difference(best, t)) is None or d.low <= 0]
 
+    # ---- the verdict
+
+    def oriented(self, table: Scored) -> NDArray[np.float64]:
+        """Give the optimised metric of every question so that higher is better."""
+        values = table.values(self.metric or "")
+        return values if self.maximise else -values
+
+    @cached_property
+    def field(self) -> Field:
+        """The trials that can be compared, as one table."""
+        trials = self._eligible()
+        standing = self.baseline
+        if standing is not None and standing not in trials and self.score(standing) is not None:
+            trials = [*trials, standing]
+        return field_of(trials, self.oriented, self.groups)
+
+    @property
+    def compared(self) -> list[Trial]:
+        """The configuration as it stands, then the finalists; nothing if there are none."""
+        chosen = [finalist.trial for finalist in finalists(self.field)]
+        return [self.field.trials[self.field.base or 0], *chosen] if chosen else []
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Whether anything that was tried is really better than what stood before."""
+        from raytuner.ruling import verdict_of
+
+        return verdict_of(self)
+
+    @property
+    def recommended(self) -> Trial | None:
+        """The trial that the verdict says to use; None where there is no verdict."""
+        number = None if self.verdict.status == "NONE" else self.verdict.recommended
+        return next((t for t in self.record.current if t.number == number), None)
+
     # ---- tables
 
     @property
     def trials(self) -> pd.DataFrame:
         """One row a trial, best first: parameters, means, interval, work, how it ended."""
-        import pandas as pd
-
-        metrics = self._metrics()
-        table = pd.DataFrame([self._row(trial, metrics) for trial in self.ranked])
-        for name in self.parameters:
-            values = [trial.params.get(name) for trial in self.ranked]
-            if None in values:  # pandas would turn integers beside a gap into floats
-                table[name] = pd.Series(values, dtype=object)
-        return table
+        return trial_table(self)
 
     @property
     def scores(self) -> pd.DataFrame:
-        """Long form, one row per trial, unit and metric: columns trial, unit, metric, score."""
-        import pandas as pd
+        """Long form: columns trial, unit, metric, score, part (`searched` or `held out`)."""
+        return score_table(self)
 
-        parts = [_long(trial) for trial in self.record.current if trial.metrics]
-        columns = zip(*parts, strict=True) if parts else ((np.empty(0),),) * 4
-        joined = (np.concatenate(column) for column in columns)
-        return pd.DataFrame(dict(zip(("trial", "unit", "metric", "score"), joined, strict=True)))
-
-    def _row(self, trial: Trial, metrics: Sequence[str]) -> dict[str, Any]:
-        row: dict[str, Any] = {"trial": trial.number, "status": trial.status}
-        row.update({name: trial.params.get(name) for name in self.parameters})
-        row.update({m: trial.mean(m) for m in metrics if m not in row})
-        values = trial.values(self.metric) if self.metric else np.empty(0)
-        values = values[~np.isnan(values)]
-        interval = mean_interval(values) if len(values) and not trial.missing() else None
-        row["low"], row["high"] = (interval.low, interval.high) if interval else (None, None)
-        row["answered"] = len(trial.units) - len(trial.missing())
-        row["baseline"] = trial.baseline
-        row.setdefault("seconds", round(trial.seconds, 3))  # a metric may have the name
-        row.setdefault("usd", trial.cost.usd)
-        row["failure"] = trial.reason
-        if trial.failure:
-            row["failure"] = f"{trial.failure.kind}: {trial.failure.message}"
-        row["key"] = trial.key
-        return row
-
-    def _metrics(self) -> list[str]:
+    @property
+    def metrics(self) -> list[str]:
+        """Names of all metrics, the optimised one first."""
         names = dict.fromkeys(m for trial in self.record.current for m in trial.metrics)
         return sorted(names, key=lambda name: name != self.metric)
 
@@ -252,24 +243,6 @@ class Results:
 
     def _repr_html_(self) -> str:
         return str(self.trials.drop(columns=["key"], errors="ignore").to_html(escape=True))
-
-
-def _long(trial: Trial) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-    """Give trial, unit, metric and score of every score, metric by metric."""
-    columns, rows = np.nonzero(~np.isnan(trial.table.T))
-    units = np.array(trial.units, dtype=object)[rows]
-    metrics = np.array(trial.metrics, dtype=object)[columns]
-    return np.full(len(rows), trial.number), units, metrics, trial.table[rows, columns]
-
-
-def parquet_ready(table: pd.DataFrame) -> pd.DataFrame:
-    """Spell mixed-type parameter columns as JSON; Arrow wants one type a column."""
-    ready = table.copy()
-    for name in ready.columns:
-        kinds = {type(value) for value in ready[name] if value is not None and value == value}  # noqa: PLR0124
-        if len(kinds) > 1 or tuple in kinds or list in kinds:
-            ready[name] = [json.dumps(value) for value in ready[name]]
-    return ready
 
 
 def _first_metric(record: Record) -> str | None:

@@ -16,8 +16,10 @@ from raytuner.prepare import PROBED, Prepared
 from raytuner.record import Record
 from raytuner.results import Results
 from raytuner.schedulers import Full, Judge
+from raytuner.split import Split
 from raytuner.study import Study
 from raytuner.sweep import Sweep
+from raytuner.trial import Trial
 
 
 class Session:
@@ -37,14 +39,16 @@ class Session:
     def _open(self) -> Sweep:
         prepared, study = self._prepared, self._prepared.study
         objective = prepared.objective
-        identity = study.identity(objective)
-        record = Record(identity, objective.scope(), objective.units(), self._journal)
+        divided = prepared.split
+        record = Record(
+            prepared.identity, objective.scope(), divided.searched, self._journal, divided.held_out
+        )
         self._journal.forget()
         return Sweep(
             objective=objective,
             space=prepared.space,
             proposer=study.search.begin(prepared.space, study.seed, objective),
-            judge=None if isinstance(study.scheduler, Full) else self._judge(),
+            judge=None if isinstance(prepared.scheduler, Full) else self._judge(),
             learns=study.search.learns,
             journal=self._journal,
             record=record,
@@ -54,20 +58,27 @@ class Session:
             patience=study.retry.patience(),
             listener=self._listener,
             lookahead=PROBED if prepared.total is not None else 1,
+            choose=self._compared if divided.held_out else None,
         )
 
     def _judge(self) -> Judge:
         prepared = self._prepared
-        units = len(prepared.objective.units())
-        return prepared.study.scheduler.start(units, prepared.study.seed)
+        return prepared.scheduler.start(len(prepared.split.searched), prepared.study.seed)
+
+    def _compared(self) -> list[Trial]:
+        """Name the trials that meet on the held-out questions."""
+        return self.results().compared
 
     def _facts(self) -> dict[str, Any]:
         prepared, study = self._prepared, self._prepared.study
         objective = prepared.objective
         return opened_facts(
-            study.identity(objective),
+            prepared.identity,
             objective.scope(),
-            objective.units(),
+            prepared.split.units,
+            search=len(prepared.split.searched),
+            groups=_numbered(prepared.split),
+            contents=_listed(objective.contents(), prepared.split),
             name=study.name,
             metric=prepared.metric,
             maximise=prepared.maximise,
@@ -104,7 +115,22 @@ class Session:
             folder=prepared.folder,
             stop_reason=self.sweep.stop_reason,
             usd_per_question=prepared.study.budget.usd_per_question,
+            groups=prepared.split.groups,
+            trust=prepared.study.verdict,
         )
+
+
+def _numbered(divided: Split) -> list[int] | None:
+    """Number the group of every unit, in their order; None if each is a group of its own."""
+    numbers: dict[str, int] = {}
+    groups = [divided.groups.get(unit, unit) for unit in divided.units]
+    numbered = [numbers.setdefault(group, len(numbers)) for group in groups]
+    return numbered if len(numbers) < len(groups) else None
+
+
+def _listed(contents: Mapping[str, str], divided: Split) -> list[str] | None:
+    """List the digest of every unit, in their order; None if there are none."""
+    return [contents.get(unit, "") for unit in divided.units] if contents else None
 
 
 def _plain(study: Study) -> Mapping[str, Any]:

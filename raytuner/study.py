@@ -17,9 +17,10 @@ from raytuner.function import FunctionObjective
 from raytuner.named import objective_of
 from raytuner.objective import Objective
 from raytuner.resources import Resources
-from raytuner.schedulers import Full, Scheduler
+from raytuner.schedulers import Full, Race, Scheduler
 from raytuner.search import Grid, Search
 from raytuner.space import Space
+from raytuner.trust import Trust
 from raytuner.worker import Patience
 
 
@@ -37,6 +38,9 @@ class Retry(BaseModel):
 
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_SECTIONS: Mapping[str, type[BaseModel]] = {
+    "budget": Budget, "retry": Retry, "resources": Resources, "verdict": Trust,
+}  # fmt: skip
 _SHAPES: Mapping[str, tuple[Any, str]] = {
     "space": (Mapping, "a mapping of parameter names to domains"),
     "constraints": (list | tuple, "a list of comparisons"),
@@ -70,10 +74,13 @@ class Study(BaseModel):
         default=None, description="the metric to optimise; default: the objective's first"
     )
     search: Search = Field(default_factory=Grid, description="how points are chosen")
-    scheduler: Scheduler = Field(
-        default_factory=Full, description="which trials are stopped after a part of the questions"
+    scheduler: Scheduler | None = Field(
+        default=None,
+        description="which trials are stopped after a part of the questions; null: race, or none "
+        "where the search learns from results",
     )
     budget: Budget = Field(default_factory=Budget, description="when to stop")
+    verdict: Trust = Field(default_factory=Trust, description="how sure to be, and on what")
     backend: BackendName = Field(default="inprocess", description="where trials run")
     workers: int | None = Field(
         default=None,
@@ -125,7 +132,7 @@ class Study(BaseModel):
     @field_validator("scheduler", mode="before")
     @classmethod
     def _scheduler(cls, value: Any) -> Any:
-        return Scheduler.model_validate(_kind_of(value))
+        return None if value is None else Scheduler.model_validate(_kind_of(value))
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
@@ -143,7 +150,7 @@ class Study(BaseModel):
         for name, (kind, wanted) in _SHAPES.items():
             if name in data and not isinstance(data[name], kind):
                 raise ConfigError(f"{name}: give {wanted}, got {str(data[name])[:80]!r}", (name,))
-        for name, model in (("budget", Budget), ("retry", Retry), ("resources", Resources)):
+        for name, model in _SECTIONS.items():
             if isinstance(data.get(name), Mapping):
                 _check_fields(data[name], model, (name,))
         try:
@@ -188,6 +195,18 @@ class Study(BaseModel):
             folder=folder,
         )
 
+    def stopping(self, units: int, total: int | None) -> Scheduler:
+        """Give the scheduler: the one that is named, or else the one that fits the search.
+
+        Args:
+            units: how many questions a complete trial answers.
+            total: how many points the search proposes, or None if nobody knows.
+        """
+        scheduler = self.scheduler or (Full() if self.search.learns else Race())
+        if isinstance(scheduler, Race):
+            scheduler = scheduler.sized(total)
+        return Full() if self.scheduler is None and len(scheduler.rungs(units)) == 1 else scheduler
+
     def parsed_space(self) -> Space:
         """Validate the space.
 
@@ -216,10 +235,15 @@ class Study(BaseModel):
         args = {name: value for name, value in self.objective.items() if name != "kind"}
         return objective_of(str(self.objective["kind"]), args, root, self.seed)
 
-    def identity(self, objective: Objective) -> str:
-        """Digest what decides which trials are this study's own.
+    def identity(
+        self, objective: Objective, held_out: int = 0, scheduler: Scheduler | None = None
+    ) -> str:
+        """Digest what decides which trials are the study's own, also what is not tuned.
 
-        That includes what is not tuned: the key of the configuration as it stands.
+        Args:
+            objective: what is tuned.
+            held_out: how many questions the search does not see.
+            scheduler: the one in force; None: the one that is named.
         """
         space = [[name, _plain(domain)] for name, domain in self.space.items()]
         standing = objective.defaults(list(self.space))
@@ -227,9 +251,12 @@ class Study(BaseModel):
             fixed = objective.key(standing) if standing is not None else None
         except ConfigError as error:  # trial 0 will fail with this reason
             fixed = str(error)
-        rules = [list(self.constraints), self.search, self.seed, self.baseline]
-        if not isinstance(self.scheduler, Full):
-            rules.append(self.scheduler)
+        rules: list[Any] = [list(self.constraints), self.search, self.seed, self.baseline]
+        scheduler = scheduler or self.scheduler
+        if scheduler is not None and not isinstance(scheduler, Full):
+            rules.append(scheduler)
+        if held_out:
+            rules.append(["held out", held_out])
         return digest(objective.scope(), fixed, space, rules)
 
 

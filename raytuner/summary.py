@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from raytuner.confidence import Interval
 from raytuner.printable import plain, shorten, spell_params
 from raytuner.repeats import Noise, noise
-from raytuner.results import Interval, Results
+from raytuner.results import Results
 from raytuner.spending import accounts, plain_work, spoken
 from raytuner.trial import Trial
 
@@ -33,6 +34,8 @@ def lines(results: Results, study: Path | None = None) -> list[str]:
     said += [*_pruned(results), *_failed(results), *_work(results)]
     if results.stop_reason:
         said.append(f"Stopped early: {plain(results.stop_reason)}.")
+    if results.record.current:
+        said.append(plain(results.verdict.sentence))
     if results.folder is not None:
         said += _next(results, study)
     return said

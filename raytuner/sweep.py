@@ -18,6 +18,7 @@ from raytuner.budget import Budget, Purse, Spent
 from raytuner.component import RaytunerError
 from raytuner.course import Course
 from raytuner.events import ended_event, units_event
+from raytuner.finals import KEPT, Choose, Finals
 from raytuner.inference_budget import Doubling
 from raytuner.intake import Cleaner, Intake
 from raytuner.journal import Journal
@@ -27,6 +28,7 @@ from raytuner.meter import WorkMeter
 from raytuner.objective import Objective, Params, UnitScore
 from raytuner.order import Order
 from raytuner.record import Record
+from raytuner.rounds import Rounds
 from raytuner.rungs import Rungs
 from raytuner.schedulers import Full, Judge
 from raytuner.search import Proposer
@@ -53,6 +55,7 @@ class Sweep:
         patience: how to retry.
         listener: is told what happens.
         lookahead: how many proposals may be drawn early, to run neighbours that share work.
+        choose: names who answers the held-out units once the search is over; None: nobody does.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Sweep:
         patience: Patience | None = None,
         listener: Listener | None = None,
         lookahead: int = 1,
+        choose: Choose | None = None,
     ) -> None:
         self.objective = objective
         self.record = record
@@ -89,7 +93,7 @@ class Sweep:
             budget=self._budget,
             journal=journal if learns else None,
         )
-        units = len(objective.units())
+        units = len(record.units)
         if judge is None and budget.usd_per_question is not None:
             judge = Doubling(units)
         self._staged = learns or judge is not None
@@ -106,6 +110,13 @@ class Sweep:
             staged=self._staged,
             usd_per_question=budget.usd_per_question,
         )
+        self._rounds = Rounds(
+            self._course,
+            None if choose is None else Finals(record, journal, choose),
+            record=record,
+            listener=self._listener,
+            released=self._release,
+        )
         self._cancel = threading.Event()
         self._ledger = Ledger(journal, self.cancel)
         limited = budget.usd is not None or budget.tokens is not None
@@ -116,6 +127,7 @@ class Sweep:
             tokens_spent=record.spent_tokens,
             ledger=None if journal.folder is None else self._ledger,
         )
+        self.purse.kept = KEPT if self._rounds.has_finals else 0.0
         self.paid = limited or objective.paid()
         answers = objective.answers()
         self.gate = LocalGate(
@@ -149,28 +161,35 @@ class Sweep:
         """Give the next job; None if there is none now, or, once `finished`, ever."""
         with self._state:
             while not self._over():
-                trial = self._course.next(self._running)
+                trial = self._rounds.next(self._running)
                 if trial is not None:
                     if (job := self._job(trial)) is not None:
                         return job
-                elif self._running and (self._staged or not self._intake.empty):
+                elif self._running and self._waits():
                     return None
-                elif self._running or not self._course.drain():
+                elif self._running or not self._rounds.go_on():
                     self.stop_reason = self.stop_reason or self._intake.short
                     break
             self.finished = True
             self._state.notify_all()
             return None
 
+    def _waits(self) -> bool:
+        """Tell whether what runs may bring more to do."""
+        return self._rounds.has_finals or self._staged or not self._intake.empty
+
+    def _release(self) -> None:
+        """Give the finals what was kept for them."""
+        self.purse.kept = 0.0
+
     def _job(self, trial: Trial) -> Job | None:
         """Make the job of a trial; None if all it needs is on record."""
-        units = self._course.missing(trial)
+        units = self._rounds.missing(trial)
         if not units:
             self._course.reached(trial)
             return None
         self._running[trial.key] = trial
-        trial.status, trial.failure = "running", None
-        self._listener.started(trial)
+        self._rounds.begun(trial)
         return Job(trial.key, trial.params, units, self._patience)
 
     def meter(self) -> WorkMeter:
@@ -187,20 +206,18 @@ class Sweep:
 
     def end(self, outcome: Ended) -> None:
         """Record how a job ended; that it is complete, its scores on disk tell already."""
-        if outcome.status == "complete" and self._running[outcome.key].missing():
+        left = not self._rounds.final and self._running[outcome.key].missing()
+        if outcome.status == "complete" and left:
             outcome = replace(outcome, status="paused")
         durable = outcome.status not in {"complete", "paused"}
         self._journal.append(ended_event(outcome), durable=durable)
         with self._state:
             trial = self._running.pop(outcome.key)
             self.record.end(trial, outcome)
-            if outcome.status == "failed":
-                self._course.failed(trial)
-            elif outcome.status == "stopped":
-                self._course.stopped(trial)
+            if self._rounds.ended(trial, outcome):
                 self.cancel(outcome.reason or "the budget has no room for the next paid call")
-            else:
-                self._course.reached(trial)
+            elif outcome.status == "stopped":
+                self.stop_reason = self.stop_reason or outcome.reason or "the budget is used"
             self._state.notify_all()
 
     def cancel(self, reason: str) -> None:
@@ -224,9 +241,15 @@ class Sweep:
     def _over(self) -> bool:
         if self._cancel.is_set():
             return True
-        reason = self._budget.exceeded(self.spent())
-        if reason and not self._course.over(self._running):  # else no budget has stopped it
+        spent = self.spent()
+        reason = self._budget.exceeded(spent)
+        if reason and self._rounds.more(self._running):  # else no budget has stopped it
             self.cancel(reason)
+        elif self._rounds.has_finals and self._rounds.searching:
+            used = spent._replace(seconds=spent.seconds / (1 - KEPT))
+            if (reason := self._budget.exceeded(used)) and self._rounds.more(self._running):
+                self.stop_reason = f"{reason}, but for {KEPT:.0%} kept for the verdict"
+                self._rounds.end_search()
         return self._cancel.is_set()
 
     @contextlib.contextmanager
@@ -256,7 +279,7 @@ class Sweep:
     def _ring(self) -> None:
         """End the sweep when its seconds are used, also while every worker is busy."""
         with self._state:
-            if self._running or not self._course.over(self._running):
+            if self._rounds.more(self._running):
                 self.cancel(f"the budget of {self._budget.seconds:g} seconds is used")
 
 

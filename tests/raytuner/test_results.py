@@ -14,7 +14,10 @@ import raytuner
 from raytuner import Study, run
 from raytuner.component import ConfigError
 from raytuner.journal import encode
-from raytuner.results import COLUMNS, Results, mean_interval, parquet_ready
+from raytuner.tables import COLUMNS
+from raytuner.tables import parquet_ready
+from raytuner.confidence import mean_interval
+from raytuner.results import Results
 from tests.raytuner.probes import SPACE, Questions, study, table, worth
 
 
@@ -82,7 +85,7 @@ def test_table_is_best_first_and_complete(results):
 
 def test_scores_are_long_and_whole(results):
     frame = results.scores
-    assert list(frame.columns) == ["trial", "unit", "metric", "score"]
+    assert list(frame.columns) == ["trial", "unit", "metric", "score", "part"]
     assert len(frame) == 9 * 6 * 2 + 3 * 2 * 2
     assert frame.score.between(0, 1).all()
     means = frame[frame.metric == "hit"].groupby("trial").score.mean()
@@ -145,7 +148,7 @@ def test_html_is_escaped():
 def test_nothing_yet():
     nothing = raytuner.run(study(Questions(pause=1), budget={"seconds": 1e-9}), in_memory=True)
     assert nothing.trials.empty
-    assert list(nothing.scores.columns) == ["trial", "unit", "metric", "score"]
+    assert list(nothing.scores.columns) == ["trial", "unit", "metric", "score", "part"]
     assert nothing.best is None
     assert nothing.baseline is None
     assert nothing.contenders() == nothing.failed == nothing.ranked == []
@@ -235,6 +238,6 @@ def test_a_metric_may_have_the_name_of_a_column_of_the_scores(metric, tmp_path):
     found = run(study, tmp_path)
     found.save()
 
-    assert list(found.scores.columns) == ["trial", "unit", "metric", "score"]
+    assert list(found.scores.columns) == ["trial", "unit", "metric", "score", "part"]
     assert found.scores["metric"].tolist() == [metric] * 2
     assert sorted(found.scores["score"]) == [1.0, 2.0]

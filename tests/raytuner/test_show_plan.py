@@ -6,7 +6,8 @@ import raytuner
 from raytuner.component import ConfigError
 from raytuner.prepare import prepare
 from raytuner.results import Results
-from raytuner.show import plan, print_status
+from raytuner.forecast import plan
+from raytuner.show import print_status
 from raytuner.summary import lines
 from tests.raytuner.probes import Questions, study
 

@@ -142,7 +142,6 @@ def test_objectives_in_python():
         ("name: demo", "name: demo\nversion: 2", r"line 2: version: .*1.*got 2"),
         ("workers: 2", "workers: two", r"line 13: workers: .*integer.*'two'"),
         ("name: demo", "name: demo\nscheduler: 5", r"line 2: scheduler: give a `kind`.*, got 5"),
-        ("name: demo", "name: demo\nscheduler:", r"line 2: scheduler: give a `kind`.*, got None"),
         ("workers: 2", "workers: 0", r"line 13: workers: .*greater.*got 0"),
         ("workers: 2", "workers: 1.5", r"line 13: workers: .*1\.5"),
         ("backend: threads", "backend: thread", r"line 12: backend: .*'threads'.*got 'thread'"),

@@ -57,6 +57,9 @@ class Hears:
     def ended(self, trial):
         self.heard.append(("ended", trial.number, trial.status))
 
+    def finals(self, trials, units):
+        self.heard.append(("finals", trials, units))
+
 
 def sweep(proposer, objective=None, journal=None, **fields):
     objective = objective or Questions(units=2)
@@ -126,7 +129,13 @@ def test_a_twin_of_a_running_trial_waits_for_it():
 
 def test_a_search_that_waits_for_results_gets_them():
     asks = Asks(p(1), None, None, p(2))
-    run_threads(sweep(asks), 3)
+    run = sweep(asks)
+    job = run.take()
+    assert run.poll() is None  # as two more workers would
+    assert run.poll() is None
+    run.score(job.key, [UnitScore(unit, {"hit": 1.0}) for unit in job.units])
+    run.end(Ended(job.key, "complete", 1.0))
+    run_threads(run, 3)
     assert len(asks.told) == 2
 
 

@@ -67,7 +67,7 @@ def test_duplicate_keys_are_evaluated_once(tmp_path):
 def test_budget_of_seconds_stops_within_a_trial(tmp_path, backend, expected):
     objective = Questions(pause=0.05, units=200)
     began = time.monotonic()
-    fields = {"budget": {"seconds": 0.6}, **BACKENDS[backend]}
+    fields = {"budget": {"seconds": 0.6}, "scheduler": "none", **BACKENDS[backend]}
     results = raytuner.run(study(objective, **fields), tmp_path)
     assert time.monotonic() - began < 8
     assert results.stop_reason == "the budget of 0.6 seconds is used"

@@ -1,0 +1,160 @@
+"""Compares a configuration of one run with one of another, on the questions both have answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from raytuner.component import ConfigError
+from raytuner.objective import UNIT_USD
+from raytuner.printable import spell_params
+from raytuner.results import Results
+from raytuner.trial import Trial
+from raytuner.verdict import Verdict, decide
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whether run B has something better than run A.
+
+    Attributes:
+        verdict: of A's trial (column 0, what stands) and B's (column 1).
+        standing, challenger: the trials.
+        notes: what was compared on, and what could not be.
+    """
+
+    verdict: Verdict
+    standing: Trial
+    challenger: Trial
+    notes: tuple[str, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """Say it for people."""
+        return [
+            f"A, trial {self.standing.number}: {spell_params(self.standing.params)}",
+            f"B, trial {self.challenger.number}: {spell_params(self.challenger.params)}",
+            *self.notes,
+            self.verdict.sentence,
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON."""
+        return {
+            **self.verdict.to_dict(),
+            "a": {"trial": self.standing.number, "params": dict(self.standing.params)},
+            "b": {"trial": self.challenger.number, "params": dict(self.challenger.params)},
+            "notes": list(self.notes),
+        }
+
+
+class _Side:
+    """One run's trial, and its scores on questions that had no part in choosing it."""
+
+    def __init__(self, results: Results, number: int | None, name: str) -> None:
+        self.trial = _trial(results, number, name)
+        alone = len(results.record.current) == 1 or self.trial.baseline
+        parts = (self.trial, self.trial.held) if alone else (self.trial.held,)
+        self.unseen = {
+            unit: float(value)
+            for part in parts
+            for unit, value in zip(part.units, results.oriented(part), strict=True)
+            if not np.isnan(value)
+        }
+        self.all = (*results.record.units, *results.record.held_out)
+        self.contents = results.contents
+
+    def same(self, other: _Side, unit: str) -> bool:
+        """Tell whether a question is the same in both runs."""
+        mine, its = self.contents.get(unit), other.contents.get(unit)
+        return mine == its or not (mine and its)
+
+
+def compare(
+    a: Results, b: Results, trial_a: int | None = None, trial_b: int | None = None
+) -> Comparison:
+    """Say whether a configuration of `b` is better than one of `a`.
+
+    Questions count if they have the same id and content in both runs, both trials have an answer
+    to them, and none of them had a part in choosing a trial: a trial that was chosen among
+    others is judged by the held-out questions of its run alone.
+
+    Args:
+        a: the run of what stands.
+        b: the run of what may replace it.
+        trial_a: of `a`; default: what it recommends, else its best.
+        trial_b: the same of `b`.
+
+    Raises:
+        ConfigError: no such trial, other metrics, or no common question.
+    """
+    if a.metric != b.metric or a.maximise != b.maximise:
+        raise ConfigError(
+            f"the runs optimise different metrics, {a.metric!r} and {b.metric!r}; compare runs "
+            "of one metric"
+        )
+    standing, challenger = _Side(a, trial_a, "A"), _Side(b, trial_b, "B")
+    shared = [unit for unit in standing.all if unit in challenger.all]
+    changed = [unit for unit in shared if not standing.same(challenger, unit)]
+    if len(shared) == len(changed):
+        raise ConfigError(
+            f"the runs share no question ({len(standing.all)} in A, {len(challenger.all)} in B"
+            + (f", {len(changed)} of one id that say something else)" if changed else ")")
+        )
+    fair = [
+        unit
+        for unit in shared
+        if unit in standing.unseen and unit in challenger.unseen and unit not in set(changed)
+    ]
+    table = np.array([[standing.unseen[unit], challenger.unseen[unit]] for unit in fair])
+    verdict = decide(
+        a.metric or "score",
+        np.empty((0, 2)),
+        [standing.trial.number, challenger.trial.number],
+        0,
+        [(1, "best")],
+        table if fair else None,
+        maximise=a.maximise,
+        held_groups=[a.groups.get(unit) or unit for unit in fair] if fair else None,
+        costs=[side.trial.mean(UNIT_USD) for side in (standing, challenger)],
+        alpha=a.trust.alpha,
+        margin=a.trust.margin,
+    )
+    return Comparison(
+        verdict, standing.trial, challenger.trial, _notes(standing, challenger, changed, fair)
+    )
+
+
+def _trial(results: Results, number: int | None, name: str) -> Trial:
+    if number is None:
+        chosen = results.recommended or results.best
+        if chosen is None:
+            raise ConfigError(f"run {name} ({results.name}): no trial is complete yet")
+        return chosen
+    for trial in results.record.current:
+        if trial.number == number:
+            return trial
+    raise ConfigError(
+        f"--trial-{name.lower()} {number}: there is no such trial; they are numbered 0 to "
+        f"{len(results.record.current) - 1}"
+    )
+
+
+def _notes(a: _Side, b: _Side, changed: list[str], fair: list[str]) -> tuple[str, ...]:
+    notes = []
+    only_a = sum(unit not in b.all for unit in a.all)
+    only_b = sum(unit not in a.all for unit in b.all)
+    if only_a or only_b or changed:
+        notes.append(
+            f"Compared on common questions only: {only_a} are in A alone, {only_b} in B alone"
+            + (f", {len(changed)} say something else in B." if changed else ".")
+        )
+    chosen = len(set(a.all) & set(b.all)) - len(changed) - len(fair)
+    if chosen > 0:
+        notes.append(
+            f"{chosen} common questions had a part in choosing a trial, or have no answer of "
+            "both, and do not count."
+        )
+    return tuple(notes)

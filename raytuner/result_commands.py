@@ -1,0 +1,64 @@
+"""The commands that show and hand on what a run has found: `results` and `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from raytuner.flags import deliver, json_option, open_results, study_argument, table_path
+
+
+@click.command()
+@study_argument
+@json_option
+@click.option(
+    "--csv",
+    "csv_path",
+    type=click.Path(path_type=Path),
+    callback=table_path,
+    help="Write a CSV file.",
+)
+@click.option(
+    "--parquet",
+    type=click.Path(path_type=Path),
+    callback=table_path,
+    help="Write a Parquet file.",
+)
+@click.option("--scores", is_flag=True, help="One row per trial, question and metric.")
+@click.option("--all", "show_all", is_flag=True, help="Show every row of the table.")
+def results(
+    study: Path,
+    csv_path: Path | None,
+    parquet: Path | None,
+    *,
+    as_json: bool,
+    scores: bool,
+    show_all: bool,
+) -> None:
+    """Show the trials, best first."""
+    from raytuner.show import print_results, print_scores, write_table
+
+    found = open_results(study)
+    if csv_path or parquet:
+        table = found.scores if scores else found.trials
+        for path in (csv_path, parquet):
+            if path is not None:
+                write_table(table, path)
+                click.echo(f"wrote {len(table)} rows to {path}")
+        return
+    if scores:
+        print_scores(found, as_json=as_json)
+        return
+    print_results(found, as_json=as_json, rows=None if show_all else 15, study=study)
+
+
+@click.command()
+@study_argument
+@click.option("--trial", type=int, help="Number of the trial; default: the best one.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
+def export(study: Path, trial: int | None, output: Path | None) -> None:
+    """Print the winning configuration as YAML."""
+    from raytuner.export import configuration
+
+    deliver(configuration(open_results(study), trial), output)

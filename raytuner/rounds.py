@@ -1,0 +1,108 @@
+"""The two rounds of a sweep: the search, and the finals on questions that no search has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from raytuner.course import Course
+from raytuner.finals import Finals
+from raytuner.listener import Listener
+from raytuner.record import Record
+from raytuner.trial import Trial
+from raytuner.worker import Ended
+
+
+class Rounds:
+    """Says which trial runs next, and takes in how it ended, whichever round it is.
+
+    Called by the sweep under its lock.
+
+    Args:
+        course: the search.
+        finals: what comes after it; None: nothing.
+        record: what is known of every trial.
+        listener: is told what begins.
+        released: called once the finals begin, to free what was kept for them.
+    """
+
+    def __init__(
+        self,
+        course: Course,
+        finals: Finals | None,
+        *,
+        record: Record,
+        listener: Listener,
+        released: Callable[[], None],
+    ) -> None:
+        self.final = False
+        self._course = course
+        self._finals = finals
+        self._record = record
+        self._listener = listener
+        self._released = released
+        self._searched = False
+
+    @property
+    def searching(self) -> bool:
+        """Whether new trials may still begin."""
+        return not (self.final or self._searched)
+
+    @property
+    def has_finals(self) -> bool:
+        """Whether anything comes after the search."""
+        return self._finals is not None
+
+    def next(self, running: dict[str, Trial]) -> Trial | None:
+        """Give a trial that may go on now, perhaps one that has all it needs on record."""
+        if self.final:
+            return self._finals.next() if self._finals else None
+        return None if self._searched else self._course.next(running)
+
+    def missing(self, trial: Trial) -> tuple[str, ...]:
+        """List the units that a trial has to answer now."""
+        return tuple(trial.held.missing()) if self.final else self._course.missing(trial)
+
+    def begun(self, trial: Trial) -> None:
+        """Take in that a trial runs."""
+        if not self.final:
+            trial.status, trial.failure = "running", None
+            self._listener.started(trial)
+
+    def go_on(self) -> bool:
+        """Find more to do, now that nothing runs and nothing is ready; tell whether there is."""
+        if self.final:
+            return False
+        if not self._searched and self._course.drain():
+            return True
+        self.final = True
+        self._released()
+        count = self._finals.open() if self._finals else 0
+        if count:
+            self._listener.finals(count, len(self._record.held_out))
+        return bool(count)
+
+    def more(self, running: dict[str, Trial]) -> bool:
+        """Tell whether anything is left to begin or to go on with."""
+        if self.final or running:
+            return bool(running)
+        if self._searched or self._course.over(running):
+            return self._finals is not None and self._finals.unfinished()
+        return True
+
+    def end_search(self) -> None:
+        """Begin nothing new but the finals."""
+        self._searched = True
+
+    def ended(self, trial: Trial, outcome: Ended) -> bool:
+        """Take in how a job ended; tell whether it ends the whole sweep."""
+        if outcome.status == "stopped":
+            if not self.final:
+                self._course.stopped(trial)
+            if self.final or self._finals is None:
+                return True
+            self._searched = True
+        elif not self.final and outcome.status == "failed":
+            self._course.failed(trial)
+        elif not self.final:
+            self._course.reached(trial)
+        return False

@@ -1,0 +1,89 @@
+"""Puts a study's record before the verdict: which trials, which questions, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raytuner.finalists import Finalist, finalists
+from raytuner.trial import Trial
+from raytuner.verdict import Verdict, alpha_of, decide
+
+if TYPE_CHECKING:
+    from raytuner.results import Results
+
+
+def verdict_of(results: Results) -> Verdict:
+    """Decide whether anything that was tried is better than the configuration as it stands.
+
+    A finalist with a held-out question that failed takes no part: it must not gain by failing.
+    """
+    field, trust, record = results.field, results.trust, results.record
+    chosen = finalists(field)
+    ready = [one for one in chosen if not one.trial.held.missing()] if record.held_out else []
+    standing = None if field.base is None else field.trials[field.base]
+    whole = standing is not None and not standing.held.missing()
+    held, groups = None, None
+    if standing is not None and whole and ready:
+        compared = [standing, *(one.trial for one in ready)]
+        held = np.column_stack([results.oriented(trial.held) for trial in compared])
+        groups = [results.groups.get(unit) or unit for unit in record.held_out]
+    looks = max(1, len(record.looks))
+    verdict = decide(
+        results.metric or "score",
+        field.scores,
+        [trial.number for trial in field.trials],
+        field.base,
+        [(field.trials.index(one.trial), one.role) for one in ready],
+        held,
+        maximise=results.maximise,
+        search_groups=field.groups or None,
+        held_groups=groups,
+        costs=field.costs,
+        alpha=alpha_of(looks, trust.alpha),
+        looks=looks,
+        margin=trust.margin,
+        policy=trust.policy,
+    )
+    reason = _missing(results, chosen, ready, standing)
+    if verdict.status == "NONE":
+        return replace(verdict, reason=reason or verdict.reason)
+    return verdict
+
+
+def _missing(
+    results: Results, chosen: list[Finalist], ready: list[Finalist], standing: Trial | None
+) -> str | None:
+    """Say what is not there yet, if that is why there is no verdict."""
+    held_out = len(results.record.held_out)
+    if not results.record.current:
+        return "nothing has been tried yet"
+    if not any(results.score(trial) is not None for trial in results.record.current):
+        return "no trial has answered every question of the search"
+    if standing is None:
+        if results.baseline is None:
+            return None
+        return "the configuration as it stands has not answered every question of the search"
+    if not held_out:
+        return (
+            f"{len(results.record.units)} questions are too few to hold any out, so what leads "
+            "was chosen by the very questions that praise it"
+            if results.trust.held_out is None
+            else "no questions are held out (`verdict.held_out: 0`)"
+        )
+    if not chosen:
+        return None
+    lacking = [one.trial for one in chosen if one not in ready]
+    if standing.held.missing():
+        lacking = [standing, *lacking]
+    if not lacking or (ready and standing not in lacking):
+        return None
+    first = lacking[0]
+    failed = next(iter(first.held.failures.values()), None)
+    why = f" ({failed.kind}: {failed.message})" if failed else "; run the study again to go on"
+    return (
+        f"trial {first.number} lacks {len(first.held.missing())} of {held_out} held-out "
+        f"questions{why}"
+    )

@@ -1,0 +1,95 @@
+"""A study's outcome as pandas tables: one row a trial, and one row a score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytuner.confidence import mean_interval
+from raytuner.score_table import Scored
+from raytuner.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from raytuner.results import Results
+
+COLUMNS = (
+    "trial", "status", "low", "high", "answered", "baseline", "seconds", "usd", "failure", "key",
+)  # fmt: skip
+"""Columns of the trial table beside parameters and metrics."""
+
+
+def trial_table(results: Results) -> pd.DataFrame:
+    """Give one row a trial, best first: parameters, means, interval, work, how it ended."""
+    import pandas as pd
+
+    metrics = results.metrics
+    table = pd.DataFrame([_row(results, trial, metrics) for trial in results.ranked])
+    for name in results.parameters:
+        values = [trial.params.get(name) for trial in results.ranked]
+        if None in values:  # pandas would turn integers beside a gap into floats
+            table[name] = pd.Series(values, dtype=object)
+    return table
+
+
+def score_table(results: Results) -> pd.DataFrame:
+    """Give one row per trial, unit and metric: columns trial, unit, metric, score, part."""
+    import pandas as pd
+
+    parts = []
+    for trial in results.record.current:
+        parts += [
+            (*_long(trial.number, table), part)
+            for table, part in ((trial, "searched"), (trial.held, "held out"))
+            if table.metrics
+        ]
+    names = ("trial", "unit", "metric", "score")
+    frames = [
+        pd.DataFrame({**dict(zip(names, columns, strict=True)), "part": part})
+        for *columns, part in parts
+    ]
+    if not frames:
+        return pd.DataFrame({name: np.empty(0) for name in (*names, "part")})
+    return pd.concat(frames, ignore_index=True)
+
+
+def _row(results: Results, trial: Trial, metrics: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {"trial": trial.number, "status": trial.status}
+    row.update({name: trial.params.get(name) for name in results.parameters})
+    row.update({m: trial.mean(m) for m in metrics if m not in row})
+    values = trial.values(results.metric) if results.metric else np.empty(0)
+    values = values[~np.isnan(values)]
+    interval = mean_interval(values) if len(values) and not trial.missing() else None
+    row["low"], row["high"] = (interval.low, interval.high) if interval else (None, None)
+    row["answered"] = trial.answered
+    row["baseline"] = trial.baseline
+    row.setdefault("seconds", round(trial.seconds, 3))  # a metric may have the name
+    row.setdefault("usd", trial.cost.usd)
+    row["failure"] = trial.reason
+    if trial.failure:
+        row["failure"] = f"{trial.failure.kind}: {trial.failure.message}"
+    row["key"] = trial.key
+    return row
+
+
+def _long(number: int, table: Scored) -> tuple[NDArray[Any], ...]:
+    """Give trial, unit, metric and score of every score, metric by metric."""
+    columns, rows = np.nonzero(~np.isnan(table.table.T))
+    units = np.array(table.units, dtype=object)[rows]
+    metrics = np.array(table.metrics, dtype=object)[columns]
+    return np.full(len(rows), number), units, metrics, table.table[rows, columns]
+
+
+def parquet_ready(table: pd.DataFrame) -> pd.DataFrame:
+    """Spell mixed-type parameter columns as JSON; Arrow wants one type a column."""
+    ready = table.copy()
+    for name in ready.columns:
+        kinds = {type(value) for value in ready[name] if value is not None and value == value}  # noqa: PLR0124
+        if len(kinds) > 1 or tuple in kinds or list in kinds:
+            ready[name] = [json.dumps(value) for value in ready[name]]
+    return ready

@@ -1,0 +1,68 @@
+"""How sure a study wants to be: what is held out, and what counts as proof."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from raytuner.component import ConfigError
+from raytuner.objective import Objective
+from raytuner.split import FEWEST, HELD_OUT, Split, split, whole
+
+
+class Trust(BaseModel):
+    """What a study asks of its verdict."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    held_out: float | None = Field(
+        default=None,
+        ge=0,
+        le=0.9,
+        description="share of the questions that no search sees and only finalists answer; 0: "
+        "none, and no verdict; null: 0.6 where that leaves 20 questions or more, else 0",
+    )
+    alpha: float = Field(
+        default=0.05,
+        gt=0,
+        le=0.2,
+        description="chance of calling a configuration better that is not; halved with every "
+        "further look at the same held-out questions",
+    )
+    margin: float = Field(
+        default=0.03,
+        gt=0,
+        description="how much worse, in the metric, still counts as not worse",
+    )
+    policy: Literal["proven", "lean"] = Field(
+        default="proven",
+        description="recommend only what is proven, or also what the evidence leans to",
+    )
+
+    def divide(self, objective: Objective, *, compares: bool) -> Split:
+        """Divide the units of an objective.
+
+        Args:
+            objective: names units, groups and strata.
+            compares: whether there is a configuration as it stands to compare with.
+
+        Raises:
+            ConfigError: `held_out` is asked for, and cannot be had.
+        """
+        units, groups = tuple(objective.units()), objective.groups()
+        share = HELD_OUT if self.held_out is None else self.held_out
+        if not share or (self.held_out is None and not compares):
+            return whole(units, groups)
+        divided = split(units, groups, objective.strata(), share)
+        if len(divided.held_out) >= FEWEST and divided.searched:
+            return divided
+        if self.held_out is None:
+            return whole(units, groups)
+        needed = -(-FEWEST // share)
+        raise ConfigError(
+            f"verdict.held_out: {share:g} of {len(units)} questions leaves {len(divided.held_out)} "
+            f"to judge by, and fewer than {FEWEST} prove nothing; write at least {needed:.0f} "
+            "questions, or leave it out (no verdict then)",
+            ("verdict", "held_out"),
+        )
