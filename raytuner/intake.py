@@ -11,7 +11,7 @@ from raytuner.events import repeat_event
 from raytuner.journal import Journal
 from raytuner.objective import Objective, Params, Value
 from raytuner.order import Order, Proposal
-from raytuner.search import Exhausted, Proposer
+from raytuner.search.port import Eager, Exhausted, Proposer
 
 _REPEATS = 1_000
 """Proposals in a row that bring nothing new; then there is nothing new."""
@@ -80,6 +80,7 @@ class Intake:
         """
         repeats = 0
         while not self.exhausted and self._order.wants_more:
+            first = isinstance(self._proposer, Eager) and self._proposer.eager
             try:
                 point = self._proposer.ask()
             except Exhausted:
@@ -87,13 +88,20 @@ class Intake:
                 return
             if point is None:
                 return
-            repeats = 0 if self.admit(self._space.active(point)) else repeats + 1
+            new = self.admit(self._space.active(point), first=first)
+            repeats = 0 if new else repeats + 1
             if repeats == _REPEATS:
                 self.exhausted = not running
                 return
 
-    def admit(self, params: Params, *, baseline: bool = False) -> bool:
-        """Queue a proposal, if it is new; a repeated one is answered from what is known."""
+    def admit(self, params: Params, *, baseline: bool = False, first: bool = False) -> bool:
+        """Queue a proposal, if it is new; a repeated one is answered from what is known.
+
+        Args:
+            params: the proposal.
+            baseline: whether it is the configuration as it stood, which no search proposed.
+            first: whether it is to run before all others.
+        """
         refused = ""
         try:
             key = self._objective.key(params)
@@ -106,7 +114,8 @@ class Intake:
         if self.short and not baseline:
             self.exhausted = True
             return True
-        self._order.push(Proposal(key, params, self._count(baseline=baseline), baseline, refused))
+        number = self._count(baseline=baseline)
+        self._order.push(Proposal(key, params, number, baseline, refused, first))
         self._seen[key] = [params]
         return True
 

@@ -7,7 +7,7 @@ asked and told by one thread, and never sees trials, journals or workers.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -68,6 +68,15 @@ class Proposer(Protocol):
                 None for all of them. A trial that was stopped early ends with fewer.
             ended: False while the trial may go on and be reported again.
         """
+
+
+@runtime_checkable
+class Eager(Proposer, Protocol):
+    """A proposer some of whose proposals are to run before all others."""
+
+    @property
+    def eager(self) -> bool:
+        """Whether the next proposal is one of these."""
 
 
 class Unlearning:
