@@ -111,7 +111,7 @@ def adjusted_p(
     order = np.argsort(-np.round(reached, DIGITS), kind="stable")
     unit, reached = unit[:, order], reached[order] - 10.0**-DIGITS
     varied = np.abs(unit).max(axis=1, initial=0.0) > 0
-    exact = 2.0 ** int(varied.sum()) <= resamples + 1
+    exact = int(varied.sum()) <= math.log2(resamples + 1)
     patterns = all_signs(unit[varied]) if exact else random_signs(unit, resamples, seed)
     count, total = np.zeros(len(reached)), 0
     for flipped in patterns:
