@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from raytuner.component import ConfigError
+from raytuner.flags import open_results
 
 
 @click.command()
@@ -21,15 +22,16 @@ def report(run: Path, output: Path | None, *, no_texts: bool) -> None:
 
     One HTML file that loads nothing: send it, print it, open it anywhere.
     """
+    from raytuner.explaining import Explaining, explaining
     from raytuner.printable import plain
     from raytuner.report import write
-    from raytuner.report.source import explainer, open_run
 
-    results = open_run(run)
+    results = open_results(run)
+    told = Explaining(None, "they were left out on demand") if no_texts else explaining(results)
     path = output or (results.folder or Path()) / "report.html"
     if path.is_dir():
         raise ConfigError(f"-o {path} is a folder; name a file in it")
     if path.suffix.lower() not in {".html", ".htm"}:
         raise ConfigError(f"-o {path} must end in .html")
-    written = write(results, path, explain=None if no_texts else explainer(results))
+    written = write(results, path, told.explain, unexplained=told.reason)
     click.echo(f"wrote {plain(written)}")

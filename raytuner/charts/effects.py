@@ -29,6 +29,7 @@ class Level(NamedTuple):
         value: as it is spelt.
         effect, low, high: mean paired difference to the mean of all levels, with its interval.
         trials: how many configurations have the value.
+        few: too few to lean on; drawn faintly.
     """
 
     value: str
@@ -36,14 +37,19 @@ class Level(NamedTuple):
     low: float
     high: float
     trials: int = 0
+    few: bool = False
 
 
 _ROW, _TOP = 25.0, 10.0
 
 
 def reach(levels: Sequence[Level]) -> tuple[float, float]:
-    """Give the numbers that a chart of these levels must show; 0 is among them."""
-    return span([end for level in levels for end in (level.effect, level.low, level.high)], 0.0)
+    """Give the numbers that a chart of these levels must show; 0 is among them.
+
+    Levels that rest on few trials do not count where others are there: their intervals are wide.
+    """
+    sure = [level for level in levels if not level.few] or levels
+    return span([end for level in sure for end in (level.effect, level.low, level.high)], 0.0)
 
 
 def room(levels: Sequence[Level]) -> float:
@@ -91,7 +97,7 @@ def _level(level: Level, scale: Scale, y: float, margin: float, width: float) ->
     colour = GREEN if level.low > 0 else VERMILLION if level.high < 0 else INK
     said = (
         f"{level.value}: {signed(level.effect)}, 95 % interval {signed(level.low)} to "
-        f"{signed(level.high)}, {level.trials} trials"
+        f"{signed(level.high)}, {level.trials} trials{', too few to lean on' if level.few else ''}"
     )
     return element(
         "g",
@@ -103,4 +109,5 @@ def _level(level: Level, scale: Scale, y: float, margin: float, width: float) ->
             width - 2, y + 4, signed(level.effect), text_anchor="end", font_size=12, opacity=0.8,
             class_="rt-value",
         ),
+        opacity=0.45 if level.few else None,
     )  # fmt: skip

@@ -59,6 +59,7 @@ def forest(
     reference: float = 0.0,
     better: str = "better",
     worse: str = "worse",
+    digits: int = 3,
     width: float = 640,
 ) -> str:
     """Draw estimates with intervals, one below the other, against a vertical reference line.
@@ -70,6 +71,7 @@ def forest(
         reference: where "no difference" lies.
         better: said at the right of the reference.
         worse: said at the left of it.
+        digits: after the point.
         width: of the drawing.
     """
     side = _Side(width * 0.34, 186.0) if width >= 600 else _Side(0.0, 0.0)
@@ -84,9 +86,9 @@ def forest(
         _sides(scale, zero, better, worse),
     ]
     for position, row in enumerate(rows):
-        parts.append(_row(row, scale, _TOP + position * height, width, side, reference))
+        parts.append(_row(row, scale, _TOP + position * height, width, side, reference, digits))
     return figure(
-        width, bottom + 24, *parts, title=title, desc=desc or _said(rows), kind="forest",
+        width, bottom + 24, *parts, title=title, desc=desc or _said(rows, digits), kind="forest",
         linked=any(row.link for row in rows),
     )  # fmt: skip
 
@@ -118,11 +120,17 @@ def _sides(scale: Scale, zero: float, better: str, worse: str) -> str:
 
 
 def _row(
-    row: Estimate, scale: Scale, top: float, width: float, side: _Side, reference: float
+    row: Estimate,
+    scale: Scale,
+    top: float,
+    width: float,
+    side: _Side,
+    reference: float,
+    digits: int,
 ) -> str:
     colour = _colour(row, reference)
     weight = 600 if row.strong else "normal"
-    value = f"{signed(row.value)}  [{signed(row.low)}, {signed(row.high)}]"
+    value = f"{signed(row.value, digits)}  [{signed(row.low, digits)}, {signed(row.high, digits)}]"
     if side.left:
         y = top + 20
         label = text(
@@ -177,9 +185,10 @@ def _interval(
     return "".join(parts)
 
 
-def _said(rows: Sequence[Estimate]) -> str:
+def _said(rows: Sequence[Estimate], digits: int) -> str:
     return "; ".join(
-        f"{row.label}: {signed(row.value)}, interval {signed(row.low)} to {signed(row.high)}"
+        f"{row.label}: {signed(row.value, digits)}, interval {signed(row.low, digits)} to "
+        f"{signed(row.high, digits)}"
         for row in rows
     )
 

@@ -35,6 +35,7 @@ class Line(NamedTuple):
         label: said where the pointer rests.
         strong: draw it as the one that matters.
         baseline: draw it as the one that others are compared with.
+        faint: its score is an estimate; drawn thinner.
     """
 
     trial: int
@@ -43,6 +44,7 @@ class Line(NamedTuple):
     label: str = ""
     strong: bool = False
     baseline: bool = False
+    faint: bool = False
 
 
 _TOP, _HEIGHT = 52.0, 260.0
@@ -68,7 +70,7 @@ def parallel(
     side = 78.0
     gap = (width - 2 * side) / max(1, len(axes) - 1)
     xs = [side + position * gap for position in range(len(axes))]
-    order = sorted(lines, key=lambda one: (one.strong, one.baseline, one.share))
+    order = sorted(lines, key=lambda one: (one.strong, one.baseline, not one.faint, one.share))
     drawn = "".join(_line(one, axes, xs) for one in order)
     marks = "".join(
         _axis(axis, xs[p], gap, number=p, last=p == len(axes) - 1) for p, axis in enumerate(axes)
@@ -99,7 +101,7 @@ def _line(one: Line, axes: Sequence[Axis], xs: Sequence[float]) -> str:
         tip(one.label or f"trial {one.trial}"),
         d="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) if points else "M0 0",
         stroke=INK if one.baseline else colour,
-        stroke_width=2.6 if one.strong else 2 if one.baseline else 1.2,
+        stroke_width=2.6 if one.strong else 2 if one.baseline else 0.8 if one.faint else 1.2,
         stroke_dasharray="5 4" if one.baseline else None,
         stroke_opacity=1 if one.strong or one.baseline else 0.75,
         data_trial=one.trial,

@@ -82,7 +82,7 @@ def steps(
         parts += [
             line(54, level, width - 16, level, stroke=VERMILLION, stroke_dasharray="5 4"),
             text(width - 18, level - 6, reference_label, text_anchor="end", font_size=12,
-                 fill=VERMILLION),
+                 class_="rt-halo", fill=VERMILLION),
         ]  # fmt: skip
     parts.append(_path(pairs, x, y, end))
     labels = [*series.labels, *([""] * len(pairs))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,8 +9,10 @@ from typing import Any, NamedTuple
 from raytuner.charts.effects import Level
 from raytuner.charts.scatter import Point
 from raytuner.component import ConfigError, RaytunerError
+from raytuner.insight import curve, importance, pareto
+from raytuner.insight.pareto import Direction
 from raytuner.journal import Event, read
-from raytuner.report.curve import Curve, learning_curve
+from raytuner.objective import UNIT_USD
 from raytuner.report.questions import Question, questions
 from raytuner.report.redact import strike
 from raytuner.results import Results
@@ -26,6 +27,35 @@ class Leader(NamedTuple):
 
     trial: Trial
     role: str
+
+
+_COSTS = {UNIT_USD: "dollars per question", "latency_p95": "seconds to an answer, p95",
+          "p95": "seconds to an answer, p95", "p50": "seconds to an answer, median"}  # fmt: skip
+"""What quality is drawn against, the first one that was measured."""
+
+
+class Standing(NamedTuple):
+    """How good a trial is.
+
+    Attributes:
+        trial: any that was asked anything.
+        score: its mean metric, or the estimate of it.
+        exact: whether it has answered all questions; else it is an estimate.
+    """
+
+    trial: Trial
+    score: float
+    exact: bool
+
+
+class Step(NamedTuple):
+    """A trial that became complete, and the best there was then."""
+
+    trial: int
+    best: float
+    questions: int
+    usd: float
+    improved: bool
 
 
 class Knob(NamedTuple):
@@ -49,7 +79,9 @@ class Report:
         knobs: main effects, the most important parameter first.
         front: quality against cost.
         front_label: what the cost is.
-        curve: the best so far.
+        curve: the best so far, whenever a trial became complete.
+        standings: every trial that was asked anything; complete ones first, the best first.
+        note: what the main effects rest on.
         opened: the facts that opened the last session.
         live: whether the page is served while the study runs.
     """
@@ -63,7 +95,9 @@ class Report:
     knobs: list[Knob]
     front: list[Point]
     front_label: str
-    curve: Curve
+    curve: list[Step]
+    standings: list[Standing]
+    note: str
     opened: Event
     live: bool = False
 
@@ -78,12 +112,26 @@ class Report:
         return [t for t in self.results.ranked if self.results.score(t) is not None]
 
 
-def collect(results: Results, explain: Explain | None = None, *, live: bool = False) -> Report:
-    """Collect what a report shows; nothing here fails because of what is missing."""
+def collect(
+    results: Results,
+    explain: Explain | None = None,
+    *,
+    unexplained: str | None = None,
+    live: bool = False,
+) -> Report:
+    """Collect what a report shows; nothing here fails because of what is missing.
+
+    Args:
+        results: the study.
+        explain: shows what a trial did with every question.
+        unexplained: why there is no such function.
+        live: see `Report`.
+    """
     verdict = _verdict(results)
     leaders = _leaders(results, verdict)
-    explained, reason = _explained(leaders, explain)
+    explained, reason = _explained(leaders, explain, unexplained)
     front, label = _front(results)
+    knobs, note = _knobs(results)
     return Report(
         results=results,
         verdict=verdict,
@@ -91,10 +139,12 @@ def collect(results: Results, explain: Explain | None = None, *, live: bool = Fa
         questions=questions(results, [leader.trial for leader in leaders]),
         explained=explained,
         unexplained=reason,
-        knobs=_knobs(results),
+        knobs=knobs,
         front=front,
         front_label=label,
-        curve=learning_curve(results),
+        curve=_curve(results),
+        standings=_standings(results),
+        note=note,
         opened=_opened(results),
         live=live,
     )
@@ -129,10 +179,10 @@ def _leaders(results: Results, verdict: Mapping[str, Any] | None) -> list[Leader
 
 
 def _explained(
-    leaders: Sequence[Leader], explain: Explain | None
+    leaders: Sequence[Leader], explain: Explain | None, unexplained: str | None
 ) -> tuple[dict[int, dict[str, Mapping[str, Any]]], str | None]:
     if explain is None:
-        return {}, "this report was written without the study's objective, which has the texts"
+        return {}, strike(unexplained or "this report was written without the study's texts")
     found: dict[int, dict[str, Mapping[str, Any]]] = {}
     reason = None
     for leader in leaders:
@@ -148,33 +198,81 @@ def _explained(
     return found, reason
 
 
-def _knobs(results: Results) -> list[Knob]:
-    importance = getattr(results, "importance", None)
-    found = importance() if callable(importance) else importance
-    knobs = []
-    for row in found if found is not None else ():
-        levels = [
-            Level(str(level["value"]), float(level["effect"]), float(level["low"]),
-                  float(level["high"]), int(level["trials"]))
-            for level in row["levels"]
-        ]  # fmt: skip
-        knobs.append(Knob(str(row["knob"]), levels))
-    return knobs
+def _knobs(results: Results) -> tuple[list[Knob], str]:
+    try:
+        found = importance(results)
+    except ConfigError:  # nothing has been scored yet
+        return [], ""
+    rows: dict[str, list[Level]] = {}
+    for row in found.effects.to_dict("records"):
+        level = Level(
+            str(row["level"]), float(row["effect"]), float(row["low"]), float(row["high"]),
+            int(row["trials"]), few=bool(row["few"]),
+        )  # fmt: skip
+        rows.setdefault(str(row["parameter"]), []).append(level)
+    names = [str(name) for name in found.ranking["parameter"]]
+    return [Knob(name, rows[name]) for name in names if len(rows[name]) > 1], found.note
 
 
 def _front(results: Results) -> tuple[list[Point], str]:
-    """Give every complete trial's quality against dollars a question, if anything was paid."""
-    pareto = getattr(results, "pareto", None)
-    if pareto is None:
+    """Give quality against what a question costs: dollars if they are known, else waiting."""
+    if results.metric is None:
         return [], ""
+    own: Direction = "max" if results.maximise else "min"
+    for name, label in _COSTS.items():
+        try:
+            table = pareto(results, {results.metric: own, name: "min"})
+        except ConfigError:  # not measured
+            continue
+        if table[name].nunique() > 1:
+            return _points(results, table.to_dict("records"), name), label
+    return [], ""
+
+
+def _points(results: Results, rows: Sequence[Mapping[Any, Any]], cost: str) -> list[Point]:
     baseline = results.baseline.number if results.baseline else None
-    points = [
-        Point(int(p["trial"]), float(p["x"]), float(p["y"]), bool(p["on_front"]), bool(p["firm"]),
-              baseline=int(p["trial"]) == baseline)
-        for p in pareto
+    metric = results.metric or ""
+    return [
+        Point(int(row["trial"]), float(row[cost]), float(row[metric]), bool(row["on_front"]),
+              bool(row["firm"]), baseline=row["trial"] == baseline)
+        for row in rows
     ]  # fmt: skip
-    useful = len({p.x for p in points if math.isfinite(p.x)}) > 1
-    return (points, "dollars per question") if useful else ([], "")
+
+
+def _curve(results: Results) -> list[Step]:
+    try:
+        table = curve(results)
+    except ConfigError:  # in memory, or nothing has been scored yet
+        return []
+    return [
+        Step(int(row["trial"]), float(row["best"]), int(row["questions"]), float(row["usd"]),
+             bool(row["improved"]))
+        for row in table.to_dict("records") if row["best"] == row["best"]
+    ]  # fmt: skip
+
+
+def _standings(results: Results) -> list[Standing]:
+    """Put a figure on every trial that was asked anything, so that all can be compared.
+
+    A trial that was stopped early has answered other questions than the rest, so its own mean
+    says little. It gets the mean of a complete trial (the baseline, else the best one) plus the
+    paired difference on the questions that both have answered.
+    """
+    found, standing = [], results.baseline
+    if standing is None or results.score(standing) is None:
+        standing = results.best
+    level = None if standing is None else results.score(standing)
+    for trial in results.record.current:
+        score = results.score(trial)
+        if score is not None:
+            found.append(Standing(trial, score, exact=True))
+        elif standing is not None and level is not None and trial.answered:
+            gain = results.difference(trial, standing)
+            if gain is not None:
+                sign = 1.0 if results.maximise else -1.0
+                found.append(Standing(trial, level + sign * gain.estimate, exact=False))
+    sign = -1.0 if results.maximise else 1.0
+    return sorted(found, key=lambda s: (not s.exact, sign * s.score, s.trial.key))
 
 
 def _opened(results: Results) -> Event:

@@ -9,7 +9,7 @@
 
   const PLACE = "raytuner-place";
   const OFTEN = 2000, SELDOM = 10000, IDLE = 1500, FRESH = 60000;
-  let touched = 0;
+  let touched = -IDLE;
   for (const kind of ["pointerdown", "keydown", "wheel", "touchmove", "scroll", "input"]) {
     addEventListener(kind, () => { touched = performance.now(); }, { passive: true, capture: true });
   }
@@ -56,12 +56,16 @@
       one.dispatchEvent(new Event("change", { bubbles: true }));
     }
     document.getElementById(place.focus)?.focus({ preventScroll: true });
-    const anchor = place.anchor && document.getElementById(place.anchor[0]);
-    scrollTo({
-      left: place.x, behavior: "instant",
-      top: anchor ? scrollY + anchor.getBoundingClientRect().top - place.anchor[1] : place.y,
-    });
-    touched = 0;
+    const back = () => {
+      const anchor = place.anchor && document.getElementById(place.anchor[0]);
+      scrollTo({
+        left: place.x, behavior: "instant",
+        top: anchor ? scrollY + anchor.getBoundingClientRect().top - place.anchor[1] : place.y,
+      });
+      touched = -IDLE;
+    };
+    // After whoever follows the address's fragment in the first frame.
+    requestAnimationFrame(() => requestAnimationFrame(back));
   }
 
   function badge() {

@@ -14,6 +14,7 @@ from raytuner import __version__
 from raytuner.charts.svg import element, escape
 from raytuner.component import ConfigError
 from raytuner.printable import plain
+from raytuner.report import redact
 from raytuner.report.data import Explain, Report, collect
 from raytuner.report.html import plural, seconds
 from raytuner.report.sections import (
@@ -44,19 +45,26 @@ _SECTIONS = (
 )
 
 
-def render(results: Results, *, explain: Explain | None = None, live: bool = False) -> str:
+def render(
+    results: Results,
+    *,
+    explain: Explain | None = None,
+    unexplained: str | None = None,
+    live: bool = False,
+) -> str:
     """Give a study's report as one HTML page.
 
     Args:
         results: the study, also while it runs.
         explain: shows what a trial did with every question (see `raytuner.explanation`).
-        live: the page is served and brings itself up to date: it asks its own address again,
-            with the entity tag that it was served with.
+        unexplained: why there is no such function, as part of a sentence.
+        live: the page is served while the study runs (see `raytuner.live`).
 
     Returns:
         The page; it is the same for the same results.
     """
-    report = collect(results, explain, live=live)
+    redact.begin()
+    report = collect(results, explain, unexplained=unexplained, live=live)
     parts = [(name, title, section(report)) for name, title, section in _SECTIONS]
     drawn = [(name, title, markup) for name, title, markup in parts if markup]
     main = element("main", _head(report), *(markup for _, _, markup in drawn), id="main")
@@ -65,21 +73,33 @@ def render(results: Results, *, explain: Explain | None = None, live: bool = Fal
     return (
         "<!doctype html>\n"
         '<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script, live=live)}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
         f'<meta name="generator" content="raytuner {escape(__version__)}">'
         f"<title>{escape(title)}</title><style>{style}</style></head>"
-        f"<body{' data-live' if live else ''}>"
+        "<body>"
         '<a class="skip" href="#main">Skip to the verdict</a>'
-        f"{_navigation([(name, title) for name, title, _ in drawn])}{main}{_foot()}"
+        f"{_navigation([(name, title) for name, title, _ in drawn])}{main}{_foot(live=live)}"
         f'<script type="application/json" id="data">{island(_data(report))}</script>'
         f"<script>{script}</script></body></html>\n"
     )
 
 
-def write(results: Results, path: str | Path, explain: Explain | None = None) -> Path:
+def write(
+    results: Results,
+    path: str | Path,
+    explain: Explain | None = None,
+    *,
+    unexplained: str | None = None,
+) -> Path:
     """Write a study's report to a file; a file that is there is replaced as a whole.
+
+    Args:
+        results: the study, also while it runs.
+        path: of the file.
+        explain: see `render`.
+        unexplained: see `render`.
 
     Returns:
         The file.
@@ -88,7 +108,7 @@ def write(results: Results, path: str | Path, explain: Explain | None = None) ->
         ConfigError: it cannot be written.
     """
     path = Path(path)
-    page = render(results, explain=explain)
+    page = render(results, explain=explain, unexplained=unexplained)
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_text(page, encoding="utf-8")
@@ -108,11 +128,17 @@ def island(value: Any) -> str:
     return text
 
 
+_FOOT = {
+    False: "This page loads nothing and sends nothing.",
+    True: "This page comes from this machine and brings itself up to date.",
+}
+
+
 def _asset(name: str) -> str:
     return resources.files("raytuner.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _policy(style: str, script: str, *, live: bool) -> str:
+def _policy(style: str, script: str) -> str:
     """Allow this style and this script, by their digest, and nothing else."""
     parts = [
         "default-src 'none'",
@@ -121,7 +147,7 @@ def _policy(style: str, script: str, *, live: bool) -> str:
         "base-uri 'none'",
         "form-action 'none'",
     ]
-    return "; ".join([*parts, "connect-src 'self'"] if live else parts)
+    return "; ".join(parts)
 
 
 def _digest(text: str) -> str:
@@ -132,7 +158,7 @@ def _digest(text: str) -> str:
 def _data(report: Report) -> dict[str, Any]:
     """Give what the script needs beyond what is drawn."""
     results = report.results
-    trials = [[trial.number, results.score(trial)] for trial in report.scored]
+    trials = [[one.trial.number, round(one.score, 6), one.exact] for one in report.standings]
     return {"metric": results.metric, "maximise": results.maximise, "trials": trials}
 
 
@@ -168,6 +194,6 @@ def _navigation(sections: list[tuple[str, str]]) -> str:
     return element("nav", element("ul", links), aria_label="Sections")
 
 
-def _foot() -> str:
-    said = f"Written by raytuner {__version__}. This page loads nothing and sends nothing."
+def _foot(*, live: bool) -> str:
+    said = f"Written by raytuner {__version__}. {_FOOT[live]}"
     return element("footer", element("p", escape(said)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 STRUCK = "***"
@@ -43,6 +44,12 @@ def strike(text: str) -> str:
     return _LOGIN.sub(f"{STRUCK}@", _LOOKS.sub(STRUCK, text))
 
 
+def begin() -> None:
+    """Look at the environment again; it is looked at once a report."""
+    _own.cache_clear()
+
+
+@cache
 def _own() -> list[str]:
     """List the secrets of the environment, the longest first."""
     found = {

@@ -110,7 +110,8 @@
       at: node.dataset.at.split(" ").map((part) => (part === "-" ? null : Number(part))),
     }));
     const { trials, metric, maximise } = data();
-    const score = new Map(trials);
+    const score = new Map(trials.map(([trial, value]) => [trial, value]));
+    const exact = new Map(trials.map(([trial, , sure]) => [trial, sure]));
     const ranges = new Map(), marks = new Map();
     const status = $("#brushed"), rows = new Map(all(".leaderboard tr[data-trial]").map((row) => [Number(row.dataset.trial), row]));
     const clear = make("button", "Clear", { type: "button", hidden: "" });
@@ -128,10 +129,10 @@
       });
       rows.forEach((row, trial) => row.classList.toggle("out", ranges.size > 0 && !kept.has(trial)));
       clear.hidden = ranges.size === 0;
-      const best = [...kept].sort((a, b) => (maximise ? score.get(b) - score.get(a) : score.get(a) - score.get(b)))[0];
+      const best = [...kept].sort((a, b) => exact.get(b) - exact.get(a) || (maximise ? score.get(b) - score.get(a) : score.get(a) - score.get(b)))[0];
       status.replaceChildren(ranges.size ? `${kept.size} of ${lines.length} configurations pass here` : "");
       if (ranges.size && best !== undefined) {
-        status.append("; the best of them is ", make("a", `trial ${best}`, { href: `#trial-${best}` }), ` with ${metric} ${score.get(best).toFixed(4)}`);
+        status.append("; the best of them is ", make("a", `trial ${best}`, { href: `#trial-${best}` }), ` with ${metric} ${exact.get(best) ? "" : "about "}${score.get(best).toFixed(exact.get(best) ? 4 : 2)}`);
       }
       if (ranges.size) status.append(".");
     };
@@ -207,10 +208,10 @@
     const more = make("button", "", { type: "button", class: "more" });
     more.addEventListener("click", () => { open = true; filter(); });
     list.after(more);
-    const search = make("input", "", { type: "search", placeholder: "Find in questions", "aria-label": "Find in questions" });
-    const order = make("select", "", { "aria-label": "Order of the questions" });
+    const search = make("input", "", { type: "search", id: "find", placeholder: "Find in questions", "aria-label": "Find in questions" });
+    const order = make("select", "", { id: "order", "aria-label": "Order of the questions" });
     [["spread", "most telling first"], ["mean", "hardest first"], ["ease", "easiest first"], ["unit", "by name"]].forEach(([value, text]) => order.append(make("option", text, { value })));
-    const differs = make("input", "", { type: "checkbox" });
+    const differs = make("input", "", { type: "checkbox", id: "differs" });
     const label = make("label");
     label.append(differs, "only where these configurations differ");
     const count = make("span", "", { "aria-live": "polite" });
@@ -272,41 +273,11 @@
     go();
   };
 
-  // ---- a page that is served while its study runs
-  const live = () => {
-    let tag = null;
-    const again = async () => {
-      try {
-        const answer = await fetch(location.href, { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
-        const known = answer.headers.get("ETag");
-        if (answer.ok && known !== tag) {
-          const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-          if (tag !== null || fresh.title !== document.title) exchange(fresh);
-          tag = known;
-        }
-      } catch { /* the server is gone or busy; ask again */ }
-      setTimeout(again, 2000);
-    };
-    const exchange = (fresh) => {
-      const open = all("details[open]").map((item) => item.id).filter(Boolean), at = scrollY;
-      for (const part of ["main", "#data", "nav"]) $(part).replaceWith(document.adoptNode($(part, fresh)));
-      start();
-      open.forEach((name) => { const item = document.getElementById(name); if (item) item.open = true; });
-      scrollTo(0, at);
-    };
-    again();
-  };
-
-  let fold;
-  const start = () => {
-    themeButton();
-    watchSections();
-    fold = board();
-    pairs();
-    brush();
-    asked();
-  };
-  start();
-  follow(() => fold?.());
-  if ("live" in document.body.dataset) live();
+  themeButton();
+  watchSections();
+  const fold = board();
+  pairs();
+  brush();
+  asked();
+  follow(fold);
 })();

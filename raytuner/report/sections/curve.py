@@ -11,26 +11,28 @@ from raytuner.report.html import dollars, section
 
 def render(report: Report) -> str:
     """Draw the best so far against questions answered, and against dollars if any were spent."""
-    curve, results = report.curve, report.results
-    if not curve.gains:
+    results = report.results
+    gains = [step for step in report.curve if step.improved]
+    if not gains:
         return ""
+    last = report.curve[-1]
     metric = plain(results.metric or "score")
     baseline = results.score(results.baseline) if results.baseline else None
-    said = [f"trial {g.trial}: {number(g.score, 4)}" for g in curve.gains]
-    scores = [gain.score for gain in curve.gains]
+    said = [f"trial {g.trial}: {number(g.best, 4)}" for g in gains]
+    scores = [gain.best for gain in gains]
     by_question = steps(
-        Series([gain.questions for gain in curve.gains], scores, said, curve.questions),
+        Series([gain.questions for gain in gains], scores, said, last.questions),
         x_label="questions answered", y_label=f"best {metric} so far",
         title="Best so far against questions answered", reference=baseline,
         reference_label="as it stands",
     )  # fmt: skip
     charts = [element("figure", by_question)]
-    if curve.usd > 0:
+    if last.usd > 0:
         by_dollar = steps(
             Series(
-                [gain.usd for gain in curve.gains], scores,
-                [f"{text}, {dollars(g.usd)}" for text, g in zip(said, curve.gains, strict=True)],
-                curve.usd,
+                [gain.usd for gain in gains], scores,
+                [f"{text}, {dollars(g.usd)}" for text, g in zip(said, gains, strict=True)],
+                last.usd,
             ),
             x_label="dollars spent", y_label=f"best {metric} so far",
             title="Best so far against dollars", reference=baseline,

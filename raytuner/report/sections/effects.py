@@ -31,12 +31,18 @@ def render(report: Report) -> str:
         for knob in knobs
     ]
     dead = ", ".join(map(plain, dead_knobs(report.results)))
-    said = f"No effect on any score: {dead}." if dead else ""
+    few = any(level.few for knob in knobs for level in knob.levels)
+    notes = [
+        report.note,
+        "Faint values rest on too few configurations to lean on." if few else "",
+        f"No effect on any score: {dead}." if dead else "",
+    ]
+    said = " ".join(filter(None, notes))
     return section(
         "effects", "What matters",
         "How much better or worse each value does than the others, everything else being equal: "
         "mean paired difference over questions, with its 95 % interval. All charts share one "
         "scale; the parameter that matters most comes first.",
         element("div", *charts, class_="multiples"),
-        element("p", escape(said), class_="caption") if said else "",
+        element("p", escape(plain(said)), class_="caption") if said else "",
     )  # fmt: skip

@@ -19,9 +19,11 @@ def render(report: Report) -> str:
     """Draw the two most important parameters, and the other pairs below them."""
     names = [name for name in _order(report) if _varies(report, name)][:MOST]
     pairs = list(combinations(names, 2))
-    if not pairs or not report.scored:
+    if not pairs or not report.standings:
         return ""
-    found = {name: levels([t.params.get(name) for t in report.scored]) for name in names}
+    found = {
+        name: levels([one.trial.params.get(name) for one in report.standings]) for name in names
+    }
     charts = [_chart(report, pair, found) for pair in pairs]
     others = ""
     if charts[1:]:
@@ -33,8 +35,21 @@ def render(report: Report) -> str:
         "heatmap", "Two at a time",
         "Mean score of all configurations that share two values; the strongest shade is the best. "
         "A pattern that is not the sum of its margins is an interaction.",
-        element("div", charts[0], class_="stage"), others,
+        element("div", charts[0], class_="stage"), others, estimated(report),
     )  # fmt: skip
+
+
+def estimated(report: Report) -> str:
+    """Say how configurations count that have not answered everything."""
+    count = sum(not one.exact for one in report.standings)
+    if not count:
+        return ""
+    said = (
+        f"{count} of {len(report.standings)} configurations were stopped early. They count with "
+        "an estimate: how they differ from the configuration as it stands on the questions that "
+        "both have answered."
+    )
+    return element("p", said, class_="caption")
 
 
 def _order(report: Report) -> list[str]:
@@ -43,7 +58,7 @@ def _order(report: Report) -> list[str]:
 
 
 def _varies(report: Report, name: str) -> bool:
-    return len({repr(trial.params.get(name)) for trial in report.scored}) > 1
+    return len({repr(one.trial.params.get(name)) for one in report.standings}) > 1
 
 
 def _chart(report: Report, pair: tuple[str, str], found: dict[str, Levels]) -> str:
@@ -52,9 +67,9 @@ def _chart(report: Report, pair: tuple[str, str], found: dict[str, Levels]) -> s
     rows, columns = found[row], found[column]
     sums = [[0.0] * len(columns.labels) for _ in rows.labels]
     counts = [[0] * len(columns.labels) for _ in rows.labels]
-    for trial, r, c in zip(report.scored, rows.index, columns.index, strict=True):
+    for one, r, c in zip(report.standings, rows.index, columns.index, strict=True):
         if r is not None and c is not None:
-            sums[r][c] += report.results.score(trial) or 0.0
+            sums[r][c] += one.score
             counts[r][c] += 1
     values = [
         [total / n if n else None for total, n in zip(line, ns, strict=True)]

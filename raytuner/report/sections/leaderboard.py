@@ -32,11 +32,15 @@ class _Column(NamedTuple):
 def render(report: Report) -> str:
     """Write the table of trials."""
     results = report.results
-    trials = results.ranked[:MOST]
+    standings = {one.trial.number: one for one in report.standings}
+    others = [trial for trial in results.ranked if trial.number not in standings]
+    order = [*(one.trial for one in report.standings), *others]
+    trials = order[:MOST]
     if not trials:
         return ""
     columns = _columns(report)
     intervals = [_interval(report, trial) for trial in trials]
+    estimates = [standings[t.number].score if t.number in standings else None for t in trials]
     domain = span([end for i in intervals if i for end in (i.low, i.high, i.estimate)])
     reference = results.score(results.baseline) if results.baseline else None
     head = [
@@ -49,8 +53,10 @@ def render(report: Report) -> str:
                   data_kind="n" if c.numeric else "t") for c in columns),
     ]  # fmt: skip
     rows = [
-        _row(report, rank, trial, interval, columns, domain, reference)
-        for rank, (trial, interval) in enumerate(zip(trials, intervals, strict=True), start=1)
+        _row(report, rank, trial, interval, columns, domain, reference, estimate)
+        for rank, (trial, interval, estimate) in enumerate(
+            zip(trials, intervals, estimates, strict=True), start=1
+        )
     ]
     shown = element(
         "table",
@@ -61,13 +67,14 @@ def render(report: Report) -> str:
         data_first=_FIRST,
     )
     more = ""
-    if len(results.ranked) > MOST:
-        more = f"{len(results.ranked) - MOST:,} more trials are in trials.parquet."
+    if len(order) > MOST:
+        more = f"{len(order) - MOST:,} more trials are in trials.parquet."
     return section(
         "leaderboard", "Leaderboard",
         "Every configuration, best first, on the questions that were searched. The point is the "
         "mean over questions, the bar its 95 % interval; the upright line is the configuration "
-        "as it stands. Bars that overlap widely are not told apart.",
+        "as it stands. Bars that overlap widely are not told apart. What was stopped early has an "
+        "estimate (≈) from the questions it shares with the configuration as it stands.",
         scroller(shown, "Leaderboard"),
         element("p", escape(more), class_="caption") if more else "",
         class_="full",
@@ -103,7 +110,7 @@ def _columns(report: Report) -> list[_Column]:
         columns.append(_Column("$ a question", _usd, lambda v: "–" if v is None else dollars(v)))
     columns.append(_Column("time", lambda trial: trial.seconds, seconds))
     if any(trial.status != "complete" for trial in trials):
-        columns.append(_Column("status", _status, str, numeric=False, long=True))
+        columns.append(_Column("status", _status, str, numeric=False, long=bool(results.failed)))
     return columns
 
 
@@ -142,6 +149,7 @@ def _row(
     columns: list[_Column],
     domain: tuple[float, float],
     reference: float | None,
+    estimate: float | None,
 ) -> str:
     role = report.roles.get(trial.number)
     badge = element("span", escape(role), class_="role") if role else ""
@@ -152,13 +160,19 @@ def _row(
             interval.estimate, _finite(interval.low), _finite(interval.high),
             domain=domain, reference=reference, strong=role is not None,
         )  # fmt: skip
+    shown = number(score, 4)
+    if score is None and estimate is not None:
+        shown = f"≈ {number(estimate, 2)}"
     cells = [
         element("td", str(rank) if score is not None else "", class_="n", data_v=rank),
         element(
             "th", element("a", f"{trial.number}", href=f"#trial-{trial.number}"), badge,
             scope="row", data_v=trial.number,
         ),
-        element("td", escape(number(score, 4)), class_="n score", data_v=_sortable(score)),
+        element(
+            "td", escape(shown), class_="n score" if score is not None else "n about",
+            data_v=_sortable(estimate),
+        ),
         element("td", picture, class_="fixed"),
     ]  # fmt: skip
     for column in columns:

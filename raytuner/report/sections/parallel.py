@@ -9,6 +9,7 @@ from raytuner.report.data import Report
 from raytuner.report.html import scroller, section
 from raytuner.report.levels import levels
 from raytuner.report.redact import strike
+from raytuner.report.sections.heatmap import estimated
 
 MOST = 9
 """Parameters that are shown, the most important ones."""
@@ -16,11 +17,12 @@ MOST = 9
 
 def render(report: Report) -> str:
     """Draw parallel coordinates; a script lets the reader choose among the lines."""
-    trials, results = report.scored, report.results
+    results, standings = report.results, report.standings
+    trials = [one.trial for one in standings]
     names = [name for name in _order(report) if _varies(report, name)][:MOST]
     if len(trials) < 2 or not names:
         return ""
-    scores = [results.score(trial) or 0.0 for trial in trials]
+    scores = [one.score for one in standings]
     low, high = min(scores), max(scores)
     reach = high - low or 1.0
     found = [levels([trial.params.get(name) for trial in trials], 14) for name in names]
@@ -36,18 +38,18 @@ def render(report: Report) -> str:
     )  # fmt: skip
     recommended = (report.verdict or {}).get("recommended")
     lines = []
-    for row, (trial, score) in enumerate(zip(trials, scores, strict=True)):
+    for row, (trial, score, exact) in enumerate(standings):
         share = (score - low) / reach
         said = strike(spell_params(trial.params))
         places_ = [level.shares[row] for level in found]
         lines.append(
             Line(
                 trial.number, [*places_, share], share if results.maximise else 1 - share,
-                f"trial {trial.number}: {number(score, 4)}; {said}",
-                strong=trial.number == recommended, baseline=trial.baseline,
+                f"trial {trial.number}: {number(score, 4) if exact else about(score)}; {said}",
+                strong=trial.number == recommended, baseline=trial.baseline, faint=not exact,
             )
         )  # fmt: skip
-    title = "Parallel coordinates of all complete trials"
+    title = "Parallel coordinates of all trials"
     drawn = parallel(axes, lines, title=title, width=max(620, 130 * len(axes)))
     return section(
         "parallel", "Every trial",
@@ -55,7 +57,13 @@ def render(report: Report) -> str:
         "one is the configuration as it stands. Drag along an axis, or choose a value by click or "
         "Enter, to see which configurations pass there.",
         scroller(drawn, title), element("p", class_="caption", id="brushed", aria_live="polite"),
+        estimated(report),
     )  # fmt: skip
+
+
+def about(score: float) -> str:
+    """Spell an estimate."""
+    return f"about {number(score, 2)}"
 
 
 def _order(report: Report) -> list[str]:
@@ -65,4 +73,6 @@ def _order(report: Report) -> list[str]:
 
 
 def _varies(report: Report, name: str) -> bool:
-    return len({repr(trial.params.get(name)) for trial in report.scored}) > 1
+    return (
+        len({repr(trial.params.get(name)) for trial in [one.trial for one in report.standings]}) > 1
+    )

@@ -30,7 +30,7 @@ def render(report: Report) -> str:
     badge = element(
         "p", element("span", sign, aria_hidden="true"), escape(word), class_=f"badge {kind}"
     )
-    sentence = element("p", escape(plain(verdict["sentence"])), class_="sentence")
+    sentence = element("p", escape(_said(verdict)), class_="sentence")
     reason = paragraph(plain(verdict["reason"]), "reason") if verdict.get("reason") else ""
     heading = element("h2", "The verdict", id="verdict-title", class_="unseen")
     below = [element("div", part) for part in (_change(report), _next(report, verdict)) if part]
@@ -39,6 +39,17 @@ def render(report: Report) -> str:
         "section", heading, badge, sentence, reason, *filter(None, parts),
         id="verdict", class_="verdict", aria_labelledby="verdict-title",
     )  # fmt: skip
+
+
+def _said(verdict: Mapping[str, Any]) -> str:
+    """Give the sentence without the status, which stands above it."""
+    said = plain(verdict["sentence"]).removeprefix(f"{verdict['status']}: ")
+    return said[:1].upper() + said[1:]
+
+
+def _scale(verdict: Mapping[str, Any]) -> tuple[float, int]:
+    """Give the factor and the digits that gains are shown with: points, where that is usual."""
+    return (100.0, 1) if verdict.get("points") else (1.0, 3)
 
 
 def _without(report: Report) -> str:
@@ -66,25 +77,29 @@ def _gains(verdict: Mapping[str, Any]) -> str:
         return ""
     held = (verdict.get("questions") or {}).get("held_out")
     searched = (verdict.get("questions") or {}).get("search")
+    if not held:
+        return ""
     cards = [
-        _card("Raw", verdict.get("raw_gain"), None, None,
+        _card(verdict, "Raw", verdict.get("raw_gain"), None, None,
               f"On the {searched} questions that chose it. The best of many always looks better "
               "than it is."),
-        _card("Corrected", verdict.get("corrected_gain"), verdict.get("corrected_low"),
+        _card(verdict, "Corrected", verdict.get("corrected_gain"), verdict.get("corrected_low"),
               verdict.get("corrected_high"),
               "The same questions, chosen on some and scored on others: the luck of the winner "
               "is taken out."),
-        _card("Held out", verdict.get("gain"), verdict.get("low"), verdict.get("high"),
+        _card(verdict, "Held out", verdict.get("gain"), verdict.get("low"), verdict.get("high"),
               f"On {held} questions that no search has seen. This is the one to believe.",
               strong=True),
     ]  # fmt: skip
+    unit = ", in points" if verdict.get("points") else ""
     title = element(
-        "h3", escape(f"The gain in {plain(verdict.get('metric', 'score'))}, three ways")
+        "h3", escape(f"The gain in {plain(verdict.get('metric', 'score'))}{unit}, three ways")
     )
     return title + element("div", *cards, class_="cards")
 
 
 def _card(
+    verdict: Mapping[str, Any],
     name: str,
     gain: float | None,
     low: float | None,
@@ -93,11 +108,15 @@ def _card(
     *,
     strong: bool = False,
 ) -> str:
-    interval = f"{signed(low)} to {signed(high)}" if _known(low) and _known(high) else ""
+    factor, digits = _scale(verdict)
+    gain, low, high = (None if v is None else v * factor for v in (gain, low, high))
+    interval = ""
+    if _known(low) and _known(high):
+        interval = f"{signed(low, digits)} to {signed(high, digits)}"
     return element(
         "div",
         element("p", escape(name), class_="name"),
-        element("p", escape(signed(gain)), class_="figure"),
+        element("p", escape(signed(gain, digits)), class_="figure"),
         element("p", escape(interval or " "), class_="interval"),
         element("p", escape(meaning), class_="meaning"),
         class_="card strong" if strong else "card",
@@ -123,27 +142,35 @@ def _picture(report: Report, verdict: Mapping[str, Any]) -> str:
         ),
     ]
     if verdict.get("detectable") is not None:
-        facts.append(f"differences below {number(verdict['detectable'])} would go unseen")
+        facts.append(
+            f"differences below {_size(verdict, verdict['detectable'])} would probably go unseen"
+        )
     if (verdict.get("looks") or 0) > 1:
         facts.append(f"look {verdict['looks']} at these questions")
-    wide, narrow = (forest(rows, title=title, width=width) for width in (880, 400))
+    wide, narrow = (
+        forest(rows, title=title, digits=_scale(verdict)[1], width=width) for width in (880, 400)
+    )
     heading = element("h3", escape(title))
     return heading + both(wide, narrow) + paragraph("; ".join(facts) + ".", "caption")
 
 
+def _size(verdict: Mapping[str, Any], value: float) -> str:
+    factor, digits = _scale(verdict)
+    return number(value * factor, digits) + (" points" if verdict.get("points") else "")
+
+
 def _row(report: Report, verdict: Mapping[str, Any], finalist: Mapping[str, Any]) -> Estimate:
     trial = finalist["trial"]
-    chosen = trial == verdict.get("recommended")
+    chosen, factor = trial == verdict.get("recommended"), _scale(verdict)[0]
     notes = [report.roles.get(trial, str(finalist["role"])), f"p {_p(finalist['p'])}"]
     if finalist.get("cost") is not None:
         notes.append(f"{dollars(finalist['cost'])} a question")
     if finalist.get("not_worse"):
         notes.append("not worse by the margin")
-    return Estimate(
-        f"trial {trial}", _number(finalist["gain"]), _number(finalist["low"], -math.inf),
-        _number(finalist["high"], math.inf), note=", ".join(notes), strong=chosen,
-        link=f"#trial-{trial}",
-    )  # fmt: skip
+    ends = (_number(finalist["low"], -math.inf), _number(finalist["high"], math.inf))
+    value, low, high = (end * factor for end in (_number(finalist["gain"]), *ends))
+    note, link = ", ".join(notes), f"#trial-{trial}"
+    return Estimate(f"trial {trial}", value, low, high, note=note, strong=chosen, link=link)
 
 
 def _number(value: float | None, other: float = math.nan) -> float:
