@@ -1,0 +1,69 @@
+"""The command `raytuner ui`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from pathlib import Path
+
+import click
+
+from raytuner.component import ConfigError
+
+
+@click.command()
+@click.argument("study", type=click.Path(path_type=Path), default="study.yaml")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=0, help="Port; 0: any that is free."
+)
+@click.option("--open/--no-open", "show", default=True, help="Open the page in a browser.")
+def ui(study: Path, port: int, *, show: bool) -> None:
+    """Show the report of STUDY (a study file or a run folder) live, in a browser.
+
+    The page is served to this machine alone, under an address that nobody can guess, and
+    follows the study while it runs. Ctrl-C ends it; the study goes on.
+    """
+    from raytuner.live import Live
+    from raytuner.ui import LiveServer
+
+    folder = run_folder(study)
+    try:
+        server = LiveServer(Live(folder), port)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(
+            f"--port {port}: {reason}; give another, or 0 for any that is free"
+        ) from None
+    click.echo(f"{server.url}\nreport of {folder}; Ctrl-C ends this page, not the study", err=False)
+    sys.stdout.flush()
+    if show and _has_screen():
+        webbrowser.open(server.url)
+    with server:
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            click.echo("", err=True)
+
+
+def run_folder(study: Path) -> Path:
+    """Give the run folder of a study file, whether it has run or not; or a run folder itself.
+
+    Raises:
+        ConfigError: there is no such file or folder.
+    """
+    from raytuner.study import load_study
+
+    if study.is_dir():
+        return study.resolve()
+    if not study.exists():
+        raise ConfigError(f"{study}: there is no such study file or run folder")
+    sys.path.append(str(study.resolve().parent))  # own objectives and plugins lie beside the study
+    return load_study(study).folder(study.resolve().parent)
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser has somewhere to show itself: one in the terminal would block it."""
+    if sys.platform in {"darwin", "win32"}:
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
