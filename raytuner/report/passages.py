@@ -10,7 +10,7 @@ from raytuner.report.redact import strike
 
 MOST_TEXT = 5_000_000
 """Characters of questions, passages and answers that a report holds; see `Budget`."""
-_LONGEST = 900
+_LONGEST = 700
 """Characters of one passage that are shown; the others around its evidence are cut."""
 _OPEN = 3
 """Passages of one list that are shown at once; the others unfold."""
@@ -116,7 +116,7 @@ def _plain(text: str) -> str:
 def _window(length: int, marks: Sequence[tuple[int, int]]) -> tuple[int, int]:
     if length <= _LONGEST:
         return 0, length
-    start = max(0, marks[0][0] - _LONGEST // 4) if marks else 0
+    start = max(0, marks[0][0] - 120) if marks else 0
     start = min(start, length - _LONGEST)
     return start, start + _LONGEST
 
