@@ -139,7 +139,7 @@ class _Effects:
         self, mine: NDArray[np.bool_], others: NDArray[np.bool_], found: Levels
     ) -> dict[str, Any]:
         weights, blocks = _pairing(mine, others, found.blocks)
-        paired = blocks > 0
+        paired = blocks > 0 and not found.ranges
         values = self._matrix.values
         if not paired:
             weights = mine / mine.sum() - others / others.sum()

@@ -24,11 +24,13 @@ class Levels(NamedTuple):
         names: of the levels, in their order.
         codes: the level of every trial, -1 where the parameter was not active; shape [trials].
         blocks: trials with one number are alike in all other parameters; shape [trials].
+        ranges: whether levels are ranges of numbers, within which trials differ.
     """
 
     names: list[str]
     codes: NDArray[np.int64]
     blocks: NDArray[np.int64]
+    ranges: bool = False
 
 
 def levels_of(name: str, trials: Sequence[Trial]) -> Levels:
@@ -36,13 +38,15 @@ def levels_of(name: str, trials: Sequence[Trial]) -> Levels:
     values = [trial.params[name] for trial in trials if name in trial.params]
     active = [name in trial.params for trial in trials]
     codes = np.full(len(trials), -1, dtype=np.int64)
+    many = numeric(values) and len(set(values)) > MOST
     names, codes[active] = _ranges(values) if numeric(values) else _distinct(values)
     others = [
         json.dumps({k: v for k, v in trial.params.items() if k != name}, sort_keys=True)
         for trial in trials
     ]
     numbers_ = {text: number for number, text in enumerate(dict.fromkeys(others))}
-    return Levels(names, codes, np.array([numbers_[text] for text in others], dtype=np.int64))
+    blocks = np.array([numbers_[text] for text in others], dtype=np.int64)
+    return Levels(names, codes, blocks, many)
 
 
 def numeric(values: Sequence[Any]) -> bool:

@@ -176,7 +176,7 @@ class Plots:
         table = table[table["mean"].notna()]
         hardest = table.sort_values("mean", ascending=self._results.maximise, kind="stable")
         parts = [
-            charts.Part(row["question"], row["mean"], f"{row['mean']:.3f} {row['flags']}".strip())
+            charts.Part(row["question"], row["mean"], f"{row['mean']:.3f} {row['remark']}".strip())
             for row in hardest.head(count).to_dict("records")
         ]
         return Chart([charts.bars(parts, title="Hardest questions", width=640)])

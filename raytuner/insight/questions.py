@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 COLUMNS = (
-    "question", "group", "mean", "min", "max", "trials", "answered", "discrimination", "flags",
+    "question", "group", "mean", "min", "max", "trials", "answered", "discrimination", "remark",
 )  # fmt: skip
 
 ENOUGH = 5
@@ -43,7 +43,7 @@ def questions(results: Results) -> pd.DataFrame:
             mean of all other questions; near 0 it decides nothing, below 0 it favours the trials
             that are worse elsewhere (look at its gold answer). NaN where fewer than five trials
             are complete or nothing varies.
-        flags: any of `saturated` (every trial is fully right), `hopeless` (none is right at all),
+        remark: any of `saturated` (every trial is fully right), `hopeless` (none is right at all),
             `no difference` (all the same, in between), `never defined` (the metric does not
             apply to it), `hardest`, `most discriminating` (up to five each); separated by
             commas.
@@ -76,7 +76,7 @@ def questions(results: Results) -> pd.DataFrame:
             "discrimination": told,
         }
     )
-    table["flags"] = _flags(scored, asked, sign, table["mean"].to_numpy() * sign, told)
+    table["remark"] = _flags(scored, asked, sign, table["mean"].to_numpy() * sign, told)
     return table[list(COLUMNS)]
 
 
