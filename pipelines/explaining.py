@@ -7,11 +7,11 @@ and vectors of paid embedders are taken from what is kept, or it is said that th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pipelines.config import RagConfig
-from pipelines.ingestion import Ingestion
+from pipelines.ingestion import Arrays, Ingestion
 from pipelines.library import CachedLibrary
 from pipelines.llm.batch import Dialogue
 from pipelines.llm.kept import ClosedGate, recall
@@ -81,8 +81,15 @@ def _group(corpus: Corpus, question: Question) -> str:
 # ---- what the pipeline does
 
 
+class _AbsentError(Exception):
+    """An artifact is not in the cache."""
+
+
 class _KeptLibrary(CachedLibrary):
-    """A library whose language models say what they once said."""
+    """A library whose language models say what they once said, and that keeps nothing itself.
+
+    Rankings in the cache say how long queries took; those that are made here do not.
+    """
 
     def over(self, queries: Sequence[str]) -> CachedLibrary:
         return _KeptLibrary(self.ingestion, queries, cache=self._cache)
@@ -92,6 +99,18 @@ class _KeptLibrary(CachedLibrary):
     ) -> Iterator[list[tuple[int, _Result]]]:
         del stage
         yield recall(dialogues, self._cache.responses)
+
+    def _arrays(
+        self, stage: str, key: str, inputs: Mapping[str, Any], build: Callable[[], Arrays]
+    ) -> Arrays:
+        try:
+            return self._cache.arrays(stage, key, inputs, _absent, meter=self._meter)
+        except _AbsentError:
+            return build()
+
+
+def _absent() -> Arrays:
+    raise _AbsentError
 
 
 def _answered(space: Workspace, config: RagConfig, units: Sequence[str]) -> list[Answered]:

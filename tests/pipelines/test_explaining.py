@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.objective import RagObjective
 from pipelines.types import Question, Span
-from raytuner.objective import Tally
+from raytuner.objective import LATENCY, Tally
 from tests.endpoint.fixtures import endpoint
 
 __all__ = ["endpoint"]
@@ -194,6 +194,15 @@ def test_a_corpus_is_not_embedded_again_to_be_looked_at(handbook, monkeypatch):
     (one,) = build(handbook, pipeline={"chunker": SMALL["chunker"]}).explain({}, ["pump-0"])
     assert "texts would have to be embedded again" in one["missing"]
     assert one["evidence"]
+
+
+def test_looking_first_does_not_spoil_what_is_measured_later(handbook):
+    objective = build(handbook, pipeline={**SMALL, "retriever": "bm25"})
+    (before,) = objective.explain({}, ["pump-0"])
+    scores = run(objective, objective.units()).values()
+    assert any(LATENCY in (score.notes or {}) for score in scores)
+    (after,) = objective.explain({}, ["pump-0"])
+    assert before == after
 
 
 # ---- groups and kinds
