@@ -4,7 +4,7 @@ Every run draws questions, tunes twice, and is judged by the truth, which neithe
 `naive` takes the configuration with the best mean over all questions; `verdict` splits them,
 chooses finalists on the search part, and changes nothing unless one is PROVEN.
 
-    python benchmarks/verdict.py [--replicates 300] [--quick] [--json FILE]
+    python benchmarks/verdict.py [--replicates 300] [--quick] [--only BLOCK] [--json FILE]
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import argparse
 import json
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import binomtest
-from verdict_models import DATA, Draw, MadeUp, Real, haystack
+from verdict_cases import Case, cases, recorded_cases
+from verdict_models import DATA, Draw
 
+from pipelines.cache import default_cache_dir
 from raytuner.component import digest
 from raytuner.split import split
 from raytuner.verdict import choose_finalists, decide
@@ -38,18 +39,6 @@ _RESAMPLES = 999
 _SURE = 0.99
 """Confidence with which a row has to miss a target before it counts as a miss: of a hundred
 rows that just meet theirs, one does."""
-
-
-class Case(NamedTuple):
-    """One row of the table."""
-
-    block: str
-    metric: str
-    questions: int
-    configurations: int
-    spread: str
-    quality: float
-    model: MadeUp | Real
 
 
 @dataclass
@@ -94,54 +83,6 @@ class Run(NamedTuple):
     claimed: float
     claimed_true: float
     cost: float
-
-
-def cases(real: bool = True) -> Iterator[Case]:
-    """List all rows: configurations that are made up, documents, real tables."""
-    for graded, many, configurations in product((False, True), (50, 100, 200, 400), (32, 128)):
-        for spread, quality in _worlds():
-            yield _made_up("made up", graded, many, configurations, spread, quality)
-    for graded, many in product((False, True), (34, 42, 60)):
-        for spread, quality in ((0.0, 0.5), (0.02, 0.9), (0.05, 0.9)):
-            yield _made_up("few questions", graded, many, 32, spread, quality)
-    for graded, many in product((False, True), (100, 200, 400)):
-        for spread, quality in ((0.0, 0.5), (0.02, 0.9), (0.05, 0.5), (0.05, 0.9)):
-            yield _made_up("documents", graded, many, 32, spread, quality, documents=True)
-    if real and DATA.exists():
-        yield from _real_cases()
-
-
-def _worlds() -> list[tuple[float, float]]:
-    return [(0.0, 0.5), *product((0.02, 0.05, 0.10), (0.5, 0.9))]
-
-
-def _made_up(
-    block: str,
-    graded: bool,
-    questions: int,
-    configurations: int,
-    spread: float,
-    quality: float,
-    documents: bool = False,
-) -> Case:
-    model = MadeUp(configurations, spread, quality, graded, documents)
-    name = "graded" if graded else "binary"
-    said = f"{100 * spread:.0f} pt"
-    return Case(block, name, questions, configurations, said, quality, model)
-
-
-def _real_cases() -> Iterator[Case]:
-    tables = (("squad", "doc_recall_single_hit"), ("squad", "sas"), ("aragog", "context_relevance"),
-              ("aragog", "sas"))  # fmt: skip
-    for name, metric in tables:
-        table, costs = haystack(name, metric)
-        spread = f"{100 * table.mean(axis=0).std():.1f} pt"
-        for many, quality in product((50, 100, 200), (0.5, 0.75, 0.9)):
-            model = Real(table, costs, quality)
-            yield Case(name, metric, many, len(costs), spread, quality, model)
-        for many in (50, 200):
-            model = Real(table, costs, 0.5, shuffled=True)
-            yield Case(f"{name}, shuffled", metric, many, len(costs), "0 pt", 0.5, model)
 
 
 def one(draw: Draw, name: str, seed: int) -> Run:
@@ -273,8 +214,14 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=300, help="runs a row")
     parser.add_argument("--quick", action="store_true", help="a few rows, 100 runs each")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
+    parser.add_argument("--only", help="rows of this block alone")
+    folder = default_cache_dir() / "search-efficiency"
+    said = "folder of benchmarks/search_efficiency.py"
+    parser.add_argument("--recordings", type=Path, default=folder, help=said)
     options = parser.parse_args()
-    listed = list(cases())
+    listed = [*cases(), *recorded_cases(options.recordings)]
+    if options.only:
+        listed = [case for case in listed if case.block == options.only]
     if options.quick:
         listed = [case for case in listed if case.questions <= 100 and case.configurations <= 32]
         options.replicates = min(options.replicates, 100)

@@ -140,6 +140,24 @@ def haystack(name: str, metric: str) -> tuple[Scores, tuple[float, ...]]:
     return table[~np.isnan(table).any(axis=1)], costs
 
 
+def recorded(name: str, folder: Path) -> tuple[Scores, tuple[float, ...]]:
+    """Read a grid that benchmarks/search_efficiency.py has recorded: nDCG@10, and tokens as costs.
+
+    Raises:
+        SystemExit: there is no complete recording.
+    """
+    import search_grids
+
+    from raytuner import Space
+
+    grid = search_grids.load(name, folder, "ndcg@10")
+    costs = [0.0] * len(grid)
+    for point in Space.parse(grid.space).every():
+        row = grid.points[search_grids.point_key(point)]
+        costs[row] = float(point["chunker.size"] * point["retriever.top_k"])
+    return grid.scores.T[~np.isnan(grid.scores).any(axis=0)], tuple(costs)
+
+
 def _normal(rng: np.random.Generator, rows: int, columns: int) -> Scores:
     difficulty = rng.normal(0.0, QUESTION_SD, (rows, 1))
     return difficulty + rng.normal(0.0, INTERACTION_SD, (rows, columns))

@@ -225,7 +225,8 @@ def test_intervals_cover_what_they_say(questions):
 @pytest.mark.slow
 @pytest.mark.parametrize("questions", [20, 30, 60, 200])
 def test_intervals_cover_what_they_say_precisely(questions):
-    assert 0.94 < _covered(questions, 4000) < 0.975
+    # 4000 samples of 95 %: a standard error of 0.35 %; skewed differences cost up to 1 %
+    assert 0.93 < _covered(questions, 4000) < 0.975
 
 
 @pytest.mark.parametrize("graded", [False, True])
