@@ -18,6 +18,7 @@ from raytuner.space import Space
 from raytuner.split import Split
 from raytuner.study import Study
 from raytuner.tables import COLUMNS
+from raytuner.warm_start import Task, WarmStart, warm_start
 
 PROBED = 5_000
 """Grid points (or samples, in a continuous space) whose configuration is checked up front."""
@@ -38,6 +39,7 @@ class Prepared:
         root: folder that relative paths of the study start from.
         split: which questions are searched, and which are held out.
         scheduler: which trials are stopped early.
+        start: points that are tried first, and earlier runs whose scores are taken over.
     """
 
     study: Study
@@ -50,6 +52,7 @@ class Prepared:
     root: Path
     split: Split
     scheduler: Scheduler
+    start: WarmStart
 
     @property
     def identity(self) -> str:
@@ -150,8 +153,11 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     endless = total is None and study.budget.trials is None
     check_affordable(study.budget, objective, tried, endless=endless)
     folder = None if in_memory else study.folder(root)
+    task = Task(objective, space, objective.defaults(space.names) or {}, divided)
+    start = warm_start(study.points, study.warm_start, task, root=root, folder=folder)
+    total = start.total(total)
     return Prepared(
-        study, objective, space, baseline, total, metric, folder, root, divided, scheduler
+        study, objective, space, baseline, total, metric, folder, root, divided, scheduler, start
     )
 
 

@@ -152,6 +152,9 @@ class Record:
                     self.cost = self.cost.plus(unit_score(row).cost)
             elif opened["scope"] == self.scope:
                 self._take(event, mine=mine)
+        if "warm_start" in opened:  # an earlier study has paid for it
+            self.cost = before
+            return
         self._account(before, entries)
         self.sessions += 1
 
@@ -178,7 +181,7 @@ class Record:
         self.spent_tokens += max(units, tokens)
 
     def _known(self, event: Event, *, mine: bool) -> None:
-        key, params = event["key"], _params(event["params"])
+        key, params = event["key"], plain(event["params"])
         if mine:
             self.open(key, params, number=event["number"], baseline=event["baseline"])
         else:
@@ -198,11 +201,11 @@ class Record:
 
 
 def _step(event: Event) -> Step:
-    params = _params(event.get("params", {}))
+    params = plain(event.get("params", {}))
     return Step(event["event"], event["key"], params, event.get("units", 0))
 
 
-def _params(values: Mapping[str, Any]) -> Params:
+def plain(values: Mapping[str, Any]) -> Params:
     """Give lists back as the tuples they were."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 

@@ -30,24 +30,30 @@ class Session:
         self._listener = listener
         self._journal = Journal(prepared.folder)
         try:
-            self.sweep = self._open()
+            facts = self._facts()
+            self.sweep = self._open(facts)
         except BaseException:
             self._journal.close()
             raise
-        self._frame = self.sweep.session(self._facts())
+        self._frame = self.sweep.session(facts)
 
-    def _open(self) -> Sweep:
+    def _open(self, facts: Mapping[str, Any]) -> Sweep:
         prepared, study = self._prepared, self._prepared.study
         objective = prepared.objective
         divided = prepared.split
+        events = prepared.start.take_in(self._journal, facts)
         record = Record(
-            prepared.identity, objective.scope(), divided.searched, self._journal, divided.held_out
+            prepared.identity, objective.scope(), divided.searched, events, divided.held_out
+        )
+        proposer = study.search.begin(prepared.space, study.seed, objective)
+        proposer = prepared.start.prime(
+            proposer, events, record, prepared.metric, learns=study.search.learns
         )
         self._journal.forget()
         return Sweep(
             objective=objective,
             space=prepared.space,
-            proposer=study.search.begin(prepared.space, study.seed, objective),
+            proposer=proposer,
             judge=None if isinstance(prepared.scheduler, Full) else self._judge(),
             learns=study.search.learns,
             journal=self._journal,

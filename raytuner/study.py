@@ -14,6 +14,7 @@ from raytuner.budget import Budget
 from raytuner.component import ConfigError, digest, import_plugins, refuse_unknown
 from raytuner.document import located, read_yaml
 from raytuner.function import FunctionObjective
+from raytuner.given import Beginning
 from raytuner.named import objective_of
 from raytuner.objective import Objective
 from raytuner.resources import Resources
@@ -48,7 +49,7 @@ _SHAPES: Mapping[str, tuple[Any, str]] = {
 }
 
 
-class Study(BaseModel):
+class Study(Beginning):
     """What to tune. From YAML through `load_study`, or written in Python.
 
     In Python, `objective` may also be an `Objective` or any callable that takes a dict of
@@ -255,8 +256,8 @@ class Study(BaseModel):
         scheduler = scheduler or self.scheduler
         if scheduler is not None and not isinstance(scheduler, Full):
             rules.append(scheduler)
-        if held_out:
-            rules.append(["held out", held_out])
+        rules += [["held out", held_out]] if held_out else []
+        rules += self.beginning
         return digest(objective.scope(), fixed, space, rules)
 
 
