@@ -105,6 +105,7 @@ def check(study: Path, *, as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at the same time.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of every random choice.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
+@click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
 @fail_unless
 @json_option
 def run(
@@ -115,11 +116,12 @@ def run(
     seed: int | None,
     *,
     dry_run: bool,
+    no_report: bool,
     fail_unless: str | None,
     as_json: bool,
 ) -> None:
     """Run a study. The same command resumes: nothing on record is done again."""
-    from raytuner.forecast import print_plan
+    from raytuner.forecast import notes, outlook, print_plan
     from raytuner.printable import plain
     from raytuner.progress import listener_for
     from raytuner.secrets import load as load_secrets
@@ -132,8 +134,10 @@ def run(
     if dry_run:
         print_plan(prepared, as_json=as_json)
         return
-    for warning in prepared.objective.warnings():
+    for warning in notes(prepared):
         click.echo(f"note: {plain(warning)}", err=True)
+    if prepared.split.held_out and (foreseen := outlook(prepared)) is not None:
+        click.echo(f"{plain(foreseen.sentence)}.", err=True)
     listener = listener_for(prepared.planned, prepared.metric, maximise=prepared.maximise)
     try:
         results = run_prepared(prepared, listener=listener)
@@ -147,6 +151,8 @@ def run(
             close()
     saved = _save(results)
     print_results(results, as_json=as_json, study=study)
+    if not no_report:
+        _report(results, quiet=as_json)
     code = _code(results) if saved else EXIT_FAILED
     if not code and not met(results.verdict.status, fail_unless):
         code = EXIT_UNPROVEN
@@ -168,10 +174,28 @@ def _save(results: Results) -> bool:
     return True
 
 
+def _report(results: Results, *, quiet: bool) -> None:
+    """Write the report; `raytuner report` can do that again, so nothing that fails here matters."""
+    from raytuner.explaining import explaining
+    from raytuner.printable import near, plain
+    from raytuner.report import write
+
+    if results.folder is None or not results.record.current:
+        return
+    told = explaining(results)
+    try:
+        path = write(results, results.folder / "report.html", told.explain, unexplained=told.reason)
+    except (RaytunerError, OSError) as error:
+        click.echo(f"note: no report could be written: {plain(error)}", err=True)
+        return
+    if not quiet:
+        click.echo(f"Report: {plain(near(path))}")
+
+
 def _code(results: Results) -> int:
     if results.stop_reason:
         return EXIT_BUDGET
-    if results.failed:
+    if results.failed or any(trial.held.failures for trial in results.compared):
         return EXIT_PARTIAL if results.best is not None else EXIT_FAILED
     return 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from raytuner.foresight import Outlook, foresee
 from raytuner.inference_budget import FIRST
 from raytuner.objective import Cost, Objective, Params
 from raytuner.printable import plain, print_json
@@ -30,7 +31,7 @@ _PLANNED = 10_000
 
 def plan(prepared: Prepared) -> dict[str, Any]:
     """Say what a run would do: trials, distinct work, cost, warnings."""
-    points = _points(prepared)
+    points, foreseen = _points(prepared), outlook(prepared)
     keys = {prepared.objective.key(point) for point in points}
     total, listed = prepared.planned, prepared.total
     if isinstance(prepared.study.search, Grid) and listed is not None and listed <= _PLANNED:
@@ -49,8 +50,25 @@ def plan(prepared: Prepared) -> dict[str, Any]:
         **work,
         **costs,
         "run folder": str(prepared.folder) if prepared.folder else None,
-        "warnings": list(prepared.objective.warnings()),
+        "verdict": foreseen.sentence if foreseen else None,
+        "warnings": notes(prepared),
     }
+
+
+def outlook(prepared: Prepared) -> Outlook | None:
+    """Say what the verdict will be able to prove; None if nothing could be compared at all."""
+    divided, trust = prepared.split, prepared.study.verdict
+    if prepared.baseline is None or trust.held_out == 0 or len(divided.units) < 2:
+        return None
+    return foresee(len(divided.units), len(divided.held_out), trust.alpha)
+
+
+def notes(prepared: Prepared) -> list[str]:
+    """Say what looks wrong with the data, and what too few questions will not tell."""
+    found, foreseen = list(prepared.objective.warnings()), outlook(prepared)
+    if foreseen is not None:
+        found += [text for text in (foreseen.error, foreseen.warning) if text]
+    return found
 
 
 def _parts(divided: Split) -> dict[str, int]:
@@ -138,7 +156,8 @@ def print_plan(prepared: Prepared, *, as_json: bool) -> None:
         return
     warnings = facts.pop("warnings")
     for name, value in facts.items():
-        click.echo(f"{name:>19}: {plain(_spelt(name, value))}")
+        if name != "verdict" or value is not None:
+            click.echo(f"{name:>19}: {plain(_spelt(name, value))}")
     for warning in warnings:
         click.echo(f"note: {plain(warning)}")
     click.echo("the study is sound; nothing was run")

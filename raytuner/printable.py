@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -45,6 +46,12 @@ def spell_params(params: Mapping[str, Any], width: int = 40) -> str:
     """Spell parameters as `name = value, ...`."""
     pairs = (f"{plain(name)} = {spell(value, width)}" for name, value in params.items())
     return ", ".join(pairs) or "no parameters"
+
+
+def near(path: Path) -> Path:
+    """Spell a path from the current folder where it lies below it."""
+    absolute, here = path.absolute(), Path.cwd()
+    return absolute.relative_to(here) if absolute.is_relative_to(here) else path
 
 
 def json_ready(value: Any) -> Any:

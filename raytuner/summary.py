@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from raytuner.confidence import Interval
-from raytuner.printable import plain, shorten, spell_params
+from raytuner.printable import near, plain, shorten, spell_params
 from raytuner.repeats import Noise, noise
 from raytuner.results import Results
 from raytuner.spending import accounts, plain_work, spoken
@@ -34,10 +34,10 @@ def lines(results: Results, study: Path | None = None) -> list[str]:
     said += [*_pruned(results), *_failed(results), *_work(results)]
     if results.stop_reason:
         said.append(f"Stopped early: {plain(results.stop_reason)}.")
-    if results.record.current:
-        said.append(plain(results.verdict.sentence))
     if results.folder is not None:
         said += _next(results, study)
+    if results.record.current:
+        said.append(plain(results.verdict.sentence))
     return said
 
 
@@ -178,15 +178,9 @@ def _work(results: Results) -> list[str]:
 
 
 def _next(results: Results, study: Path | None) -> list[str]:
-    folder = _near(results.folder or Path())
+    folder = near(results.folder or Path())
     named = shlex.quote(str(study or folder))
     said = [f"Trial table: {plain(folder / 'trials.parquet')}"]
     if results.best is not None:
         said.append(f"Next: raytuner results {named} --all; raytuner export {named} -o best.yaml")
     return said
-
-
-def _near(path: Path) -> Path:
-    """Spell a path from the current folder where it lies below it."""
-    absolute, here = path.absolute(), Path.cwd()
-    return absolute.relative_to(here) if absolute.is_relative_to(here) else path
