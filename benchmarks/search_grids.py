@@ -1,7 +1,8 @@
-"""The grids that benchmarks/search_efficiency.py searches: recorded once, with raytuner itself.
+"""Grids that benchmarks/search_efficiency.py searches: recorded once, with raytuner itself.
 
 A recording is an ordinary run folder: every question's scores for every point of the grid, on real
-documents. Folders of recordings lie outside the repository, because the documents do.
+documents. Folders of recordings lie outside the repository, because the documents do. Grids that
+were measured elsewhere are in search_measured.
 """
 
 from __future__ import annotations
@@ -28,6 +29,13 @@ SEARCHED = 0.4
 _LABELS = 10
 """Questions of fewer source documents than this are split one by one."""
 
+INPUT_USD, OUTPUT_USD, EMBED_USD = 0.15e-6, 0.6e-6, 0.02e-6
+"""Dollars a token: list prices of a small hosted chat model, and of a small embedding model."""
+PROMPT, ANSWER = 100, 100
+"""Tokens of instructions and question, and of an answer."""
+CHARS = 4
+"""Characters a token of English text."""
+
 Scores = NDArray[np.float64]
 
 
@@ -52,6 +60,33 @@ SOURCES = {
 
 
 @dataclass(frozen=True)
+class Bill:
+    """What points would cost with a paid model and paid embeddings; see `bill`.
+
+    Attributes:
+        question: dollars a question, by row of the scores.
+        ingestion: names what has to be ingested, by row; points of one name share it.
+        ingested: dollars for that, once, by row.
+    """
+
+    question: tuple[float, ...]
+    ingestion: tuple[str, ...]
+    ingested: tuple[float, ...]
+
+
+def bill(context: Sequence[float], ingestion: Sequence[str], corpus: Sequence[float]) -> Bill:
+    """Make a bill at list prices.
+
+    Args:
+        context: tokens retrieved for a question, by point.
+        ingestion: names what is ingested, by point.
+        corpus: tokens to embed for that, by point; 0 where nothing is embedded.
+    """
+    asked = tuple((tokens + PROMPT) * INPUT_USD + ANSWER * OUTPUT_USD for tokens in context)
+    return Bill(asked, tuple(ingestion), tuple(tokens * EMBED_USD for tokens in corpus))
+
+
+@dataclass(frozen=True)
 class Grid:
     """Everything that is known of a grid.
 
@@ -62,6 +97,7 @@ class Grid:
         points: by key of their parameters, the row in `scores`.
         questions: by column of `scores`.
         scores: of every point and question, [points, questions].
+        bill: what every point costs.
     """
 
     name: str
@@ -70,6 +106,7 @@ class Grid:
     points: dict[str, int]
     questions: tuple[Question, ...]
     scores: Scores = field(repr=False)
+    bill: Bill = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -164,7 +201,7 @@ def _question(line: dict[str, Any]) -> dict[str, Any]:
 # ---- reading
 
 
-def load(name: str, folder: Path, metric: str) -> Grid:
+def load(name: str, folder: Path, metric: str = METRICS[0]) -> Grid:
     """Read a recording.
 
     Raises:
@@ -184,7 +221,25 @@ def load(name: str, folder: Path, metric: str) -> Grid:
     asked = {question.id: question for question in golden.questions}
     scores = np.stack([trial.values(metric) for trial in trials])
     questions = tuple(asked[unit] for unit in results.record.units)
-    return Grid(name, metric, space, points, questions, scores)
+    corpus = sum(path.stat().st_size for path in (home / "docs").iterdir()) / CHARS
+    prices = _bill([trial.params for trial in trials], corpus)
+    return Grid(name, metric, space, points, questions, scores, prices)
+
+
+def _bill(points: Sequence[Any], corpus: float) -> Bill:
+    """Count `top_k` chunks of full size a question; every chunking is embedded once a model."""
+    paid = [point["retriever.kind"] != "bm25" for point in points]
+    return bill(
+        [point["retriever.top_k"] * point["chunker.size"] for point in points],
+        [ingestion(point) for point in points],
+        [corpus * embeds for embeds in paid],
+    )
+
+
+def ingestion(point: Any) -> str:
+    """Name what a point of a recorded grid has to have ingested."""
+    parts = (point[name] for name in ("chunker.size", "chunker.overlap"))
+    return " ".join(map(str, (*parts, point.get("embedder", ""))))
 
 
 def split(questions: Sequence[Question], seed: int) -> tuple[list[int], list[int]]:

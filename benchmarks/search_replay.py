@@ -1,4 +1,4 @@
-"""Replays one search on a recorded grid, and counts the questions it asks until it has found.
+"""Replays one search on a grid of which everything is known, and follows what it would recommend.
 
 Answering costs nothing, everything else is real: the study runs through `raytuner.run`, with its
 search, its scheduler and its budget, of which every question takes one dollar.
@@ -7,103 +7,52 @@ search, its scheduler and its budget, of which every question takes one dollar.
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from search_grids import Grid, load, point_key, split
+import search_grids
+import search_measured
+from search_grids import Grid, point_key, split
+from search_methods import named
+from search_outcome import FINALISTS, Outcome, Step, Truth, means
 
-from raytuner import ConfigError, Objective, Study, UnitScore, run
+from raytuner import ConfigError, Objective, Space, Study, UnitScore, run
+from raytuner.component import digest
 from raytuner.objective import Cost, Meter, Params
 from raytuner.trial import Trial
-
-NEAR = 0.01
-"""How far below the best a score may be, as a share of it, to count as found."""
 
 
 class Task(NamedTuple):
     """One run: which grid, searched how, with which seed, and how long.
 
     Attributes:
+        method: a label of search_methods.
         share: questions to be asked at most, as a share of those that the whole grid has.
     """
 
     grid: str
     folder: str
     metric: str
-    search: str
-    scheduler: str
+    method: str
     seed: int
     share: float
 
 
-class Step(NamedTuple):
-    """From when on which point was the best complete one.
-
-    Attributes:
-        asked: questions that had been answered in all.
-        searched, held_out: its mean scores on both parts of the questions.
-    """
-
-    asked: int
-    searched: float
-    held_out: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one run.
-
-    Attributes:
-        steps: rising in `asked`; `searched` never falls.
-        asked: questions answered when the run ended, which is when nothing could change any more.
-        limit: questions that it was allowed to ask.
-        best_searched, best_held_out: best mean scores of the grid on both parts.
-        chosen: the held-out score of the point that is best on the searched part.
-        questions: how many there are in the searched part.
-    """
-
-    task: Task
-    steps: tuple[Step, ...]
-    asked: int
-    limit: int
-    best_searched: float
-    best_held_out: float
-    chosen: float
-    questions: int
-
-    def first_near(self, part: str) -> float:
-        """Count the questions until the incumbent was near the best of a part; inf: never.
-
-        Args:
-            part: `searched` or `held_out`.
-        """
-        wanted = (1 - NEAR) * getattr(self, f"best_{part}")
-        near = (step.asked for step in self.steps if getattr(step, part) >= wanted)
-        return next(near, math.inf)
-
-    def gap(self, asked: float) -> float:
-        """Give how far below the best held-out score the incumbent then was; 1: none there."""
-        then = [step for step in self.steps if step.asked <= asked]
-        return 1 - then[-1].held_out / self.best_held_out if then else 1.0
-
-
 class Replay(Objective):
-    """Answers from a recording.
+    """Answers from a grid.
 
     Args:
-        grid: the recording.
+        grid: the grid.
         columns: positions of the questions to answer, in the order in which they are asked.
-        decided: whether nothing can change any more; then the budget is closed.
+        start: the configuration as it stands, where some searches begin.
     """
 
-    def __init__(self, grid: Grid, columns: Sequence[int], decided: Callable[[], bool]) -> None:
+    def __init__(self, grid: Grid, columns: Sequence[int], start: Params) -> None:
         self._grid = grid
-        self._decided = decided
+        self._start = dict(start)
         self._columns = {grid.questions[column].id: column for column in columns}
 
     def units(self) -> Sequence[str]:
@@ -118,66 +67,73 @@ class Replay(Objective):
     def metrics(self) -> tuple[str, ...]:
         return (self._grid.metric,)
 
+    def defaults(self, names: Sequence[str]) -> Params:
+        del names
+        return self._start
+
+    def affinity(self, params: Params) -> str:
+        row = self._grid.points.get(point_key(params))
+        return "" if row is None else self._grid.bill.ingestion[row]
+
     def evaluate(
         self, params: Params, units: Sequence[str], meter: Meter
     ) -> Iterator[Sequence[UnitScore]]:
-        meter.reserve(math.inf if self._decided() else len(units))
+        meter.reserve(len(units))
         row = self._grid.scores[self._grid.points[self.key(params)]]
         yield [UnitScore(u, {self._grid.metric: float(row[self._columns[u]])}) for u in units]
         meter.settle(len(units), Cost(usd=len(units)))
 
 
 class Trace:
-    """Listens to a run: counts answers, and notes whenever another trial is the best.
+    """Listens to a run: counts answers and dollars, notes whenever its finalists change.
 
-    The best is what the results of a study that ended then would name: the complete trial of the
-    highest mean, ties by key.
+    They are what a study that ended then would send to the held-out questions: the complete
+    trials of the highest means, ties by key. A trial that was not asked everything is none.
     """
 
-    def __init__(self, metric: str) -> None:
+    def __init__(self, grid: Grid) -> None:
         self.asked = 0
-        self.leads: list[tuple[int, float, str]] = []
-        self._metric = metric
-
-    @property
-    def leader(self) -> str | None:
-        """Key of the best trial."""
-        return self.leads[-1][2] if self.leads else None
+        self.usd = 0.0
+        self.notes: list[tuple[int, float, tuple[str, ...]]] = []
+        self._grid = grid
+        self._ingested: set[str] = set()
+        self._complete: list[tuple[float, str]] = []
 
     def started(self, trial: Trial) -> None: ...
 
     def ended(self, trial: Trial) -> None: ...
 
-    def scored(self, trial: Trial, units: int) -> None:
-        self.asked += units
-        mean = trial.mean(self._metric)
-        if mean is not None and (not self.leads or self._beats(mean, trial.key)):
-            self.leads.append((self.asked, mean, trial.key))
+    def finals(self, *counts: int) -> None: ...
 
-    def _beats(self, mean: float, key: str) -> bool:
-        _, best, holder = self.leads[-1]
-        return (-mean, key) < (-best, holder)
+    def scored(self, trial: Trial, units: int) -> None:
+        bill, row = self._grid.bill, self._grid.points[trial.key]
+        self.asked += units
+        self.usd += units * bill.question[row]
+        if bill.ingestion[row] not in self._ingested:
+            self._ingested.add(bill.ingestion[row])
+            self.usd += bill.ingested[row]
+        mean = trial.mean(self._grid.metric)
+        if mean is not None:
+            self._complete = sorted([*self._complete, (-mean, trial.key)])[:FINALISTS]
+            self._note(tuple(key for _, key in self._complete))
+
+    def _note(self, finalists: tuple[str, ...]) -> None:
+        if not self.notes or self.notes[-1][2] != finalists:
+            self.notes.append((self.asked, self.usd, finalists))
 
 
 def replay(grid: Grid, task: Task) -> Outcome:
-    """Run a study on a recording.
-
-    It ends early once it has the point that is best of the whole grid on the questions searched
-    on: no other can take its place.
-    """
+    """Run a study on a grid."""
     searched, held_out = split(grid.questions, task.seed)
-    means = {
-        key: (grid.scores[row, searched].mean(), grid.scores[row, held_out].mean())
-        for key, row in grid.points.items()
-    }
-    chosen = min(means, key=lambda key: (-means[key][0], key))
-    limit = max(1, int(task.share * len(grid) * len(searched)))
-    trace = Trace(grid.metric)
+    truth = Truth.of(grid, searched, held_out)
+    limit = max(1, int(task.share * truth.evaluations))
+    search, scheduler = named(task.method).sized(len(grid), len(searched))
+    trace = Trace(grid)
     study = Study(
-        objective=Replay(grid, searched, lambda: trace.leader == chosen),
+        objective=Replay(grid, searched, _start(grid, task.seed)),
         space=grid.space,
-        search=task.search,
-        scheduler=task.scheduler,
+        search=search,
+        scheduler=scheduler,
         budget={"usd": limit},
         seed=task.seed,
         baseline=False,
@@ -185,56 +141,39 @@ def replay(grid: Grid, task: Task) -> Outcome:
     results = run(study, in_memory=True, listener=trace)
     if results.failed:
         raise RuntimeError(f"a replayed trial failed: {results.failed[0].failure}")
-    return Outcome(
-        task,
-        tuple(Step(asked, mean, means[key][1]) for asked, mean, key in trace.leads),
-        trace.asked,
-        limit,
-        best_searched=means[chosen][0],
-        best_held_out=max(held for _, held in means.values()),
-        chosen=means[chosen][1],
-        questions=len(searched),
-    )
+    scores = means(grid, held_out)
+    steps = tuple(_step(truth, scores, *note) for note in trace.notes)
+    return Outcome(task.grid, task.method, task.seed, steps, trace.asked, trace.usd, truth)
+
+
+def _step(
+    truth: Truth, scores: Mapping[str, float], asked: int, usd: float, finalists: Sequence[str]
+) -> Step:
+    held = [scores[key] for key in finalists]
+    return Step(asked, usd, truth.gap(held[0]), truth.gap(max(held)))
+
+
+def _start(grid: Grid, seed: int) -> dict[str, Any]:
+    """Draw the configuration as it stands."""
+    return Space.parse(grid.space).sample(random.Random(digest("start", seed)))
 
 
 def perform(task: Task) -> Outcome:
-    """Run a task in a process of a pool, which reads every recording once."""
-    return replay(_load(task.grid, task.folder, task.metric), task)
+    """Run a task in a process of a pool, which reads every grid once."""
+    return replay(load(task.grid, task.folder, task.metric), task)
 
 
-@lru_cache(maxsize=4)
-def _load(name: str, folder: str, metric: str) -> Grid:
-    return load(name, Path(folder), metric)
+@lru_cache(maxsize=8)
+def load(name: str, folder: str, metric: str) -> Grid:
+    """Read a grid of either kind."""
+    if name in search_measured.SIZES:
+        return search_measured.load(name)
+    return search_grids.load(name, Path(folder), metric)
 
 
-# ---- statistics over seeds
-
-
-def quantile(counts: Iterable[float], share: float) -> float:
-    """Give the smallest count that `share` of them do not exceed; inf stands for never.
-
-    Never interpolates, so that what is not known to be finite stays inf.
-    """
-    ranked = sorted(counts)
-    return ranked[max(0, math.ceil(share * len(ranked)) - 1)]
-
-
-def median_gaps(outcomes: Sequence[Outcome], counts: Sequence[float]) -> list[float]:
-    """Give the median gap of several seeds after each number of questions."""
-    return [float(np.median([out.gap(asked) for out in outcomes])) for asked in counts]
-
-
-def by_method(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], list[Outcome]]:
-    """Group outcomes by search and scheduler, in the order in which these come."""
-    found: dict[tuple[str, str], list[Outcome]] = {}
-    for outcome in outcomes:
-        found.setdefault((outcome.task.search, outcome.task.scheduler), []).append(outcome)
-    return found
-
-
-def tasks(grids: Sequence[str], methods: Sequence[Any], seeds: int, **common: Any) -> list[Task]:
-    """List the runs, grid by grid."""
+def tasks(grids: Sequence[str], methods: Sequence[str], seeds: int, **common: Any) -> list[Task]:
+    """List the runs, seed by seed."""
     return [
-        Task(grid=grid, search=search, scheduler=scheduler, seed=seed, **common)
-        for grid, (search, scheduler), seed in itertools.product(grids, methods, range(seeds))
+        Task(grid=grid, method=method, seed=seed, **common)
+        for seed, grid, method in itertools.product(range(seeds), grids, methods)
     ]
