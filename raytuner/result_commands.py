@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from raytuner.flags import deliver, json_option, open_results, study_argument, table_path
+
+if TYPE_CHECKING:
+    from raytuner.exporting import Tracker
 
 
 @click.command()
@@ -57,8 +61,27 @@ def results(
 @study_argument
 @click.option("--trial", type=int, help="Number of the trial; default: the best one.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
-def export(study: Path, trial: int | None, output: Path | None) -> None:
-    """Print the winning configuration as YAML."""
+@click.option("--to", type=click.Choice(["mlflow", "wandb"]), help="Send all trials to a tracker.")
+@click.option("--tracking-uri", help="MLflow: a server, or sqlite:///FILE.")
+@click.option("--project", help="W&B: the project; MLflow: the experiment. Default: the study.")
+def export(
+    study: Path,
+    trial: int | None,
+    output: Path | None,
+    to: Tracker | None,
+    tracking_uri: str | None,
+    project: str | None,
+) -> None:
+    """Print the winning configuration as YAML, or send the run to a tracker."""
     from raytuner.export import configuration
 
+    if to is not None:
+        from raytuner.exporting import send
+
+        if trial is not None or output is not None:
+            raise click.UsageError(f"--to {to} sends every trial; leave out --trial and --output")
+        click.echo(send(open_results(study), to, tracking_uri=tracking_uri, project=project))
+        return
+    if tracking_uri is not None or project is not None:
+        raise click.UsageError("--tracking-uri and --project go with --to")
     deliver(configuration(open_results(study), trial), output)

@@ -14,6 +14,7 @@ from raytuner.component import ConfigError
 from raytuner.confidence import Interval, mean_interval
 from raytuner.finalists import Field, field_of, finalists
 from raytuner.inference_budget import too_dear
+from raytuner.insight.views import Insight
 from raytuner.journal import read
 from raytuner.record import Record
 from raytuner.score_table import Scored
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from raytuner.verdict import Verdict
 
 
-class Results:
+class Results(Insight):
     """What a study has found, while it runs or after.
 
     Args:

@@ -84,8 +84,12 @@ class RunFacts:
 
     @property
     def state(self) -> str:
-        """Identify all that is said of the run itself."""
-        own = (dict(self.params), dict(self.metrics), dict(self.tags))
+        """Identify all that is said of the run itself.
+
+        But for the seconds: running a finished study once more adds some, and nothing else.
+        """
+        told = {name: value for name, value in self.metrics.items() if name != "seconds"}
+        own = (dict(self.params), told, dict(self.tags))
         return digest("exported run", *own, [trial.state for trial in self.trials])
 
 
