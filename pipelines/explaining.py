@@ -20,7 +20,7 @@ from pipelines.pipeline import Answered, Pipeline
 from pipelines.roles import CorpusEmbedder
 from pipelines.types import Corpus, Hit, Question, Span
 from pipelines.workspace import Workspace
-from raytuner.component import RaytunerError
+from raytuner.component import RaytunerError, digest
 from raytuner.explanation import Explanation, Passage
 from raytuner.objective import ObjectiveFailure, Tally
 
@@ -35,6 +35,8 @@ _AROUND = 200
 """Characters that are shown before and after a piece of evidence."""
 _MOST_EMBEDDED = 2_000
 """Texts that are embedded again, on this machine, for a table that is only looked at."""
+_DIGITS = 12
+"""Of a question's digest: two of a thousand questions are taken for one once in 10^8 sets."""
 
 
 def explained(space: Workspace, config: RagConfig, units: Sequence[str]) -> list[Explanation]:
@@ -70,6 +72,22 @@ def groups(space: Workspace) -> dict[str, str]:
 def strata(space: Workspace) -> dict[str, str]:
     """Name the kind of every question: its tags, in the order of the alphabet."""
     return {q.id: ", ".join(sorted(set(q.tags))) for q in space.golden.questions}
+
+
+def contents(space: Workspace) -> dict[str, str]:
+    """Digest what every question asks and expects: text, reference answer, evidence."""
+    documents = space.corpus.documents
+    return {
+        q.id: digest(
+            q.text,
+            q.answer,
+            [
+                [[documents[span.doc].text[span.start : span.end], span.grade] for span in group]
+                for group in q.evidence
+            ],
+        )[:_DIGITS]
+        for q in space.golden.questions
+    }
 
 
 def _group(corpus: Corpus, question: Question) -> str:

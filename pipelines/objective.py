@@ -12,7 +12,8 @@ from pipelines.config import RagConfig
 from pipelines.dataset import pack_dataset, unpack_dataset
 from pipelines.estimate import question_bounds, total
 from pipelines.evaluating import Evaluation
-from pipelines.explaining import explained, groups, strata
+from pipelines.explaining import explained
+from pipelines.golden_objective import GoldenObjective
 from pipelines.ingestion import Ingestion
 from pipelines.llm.client import client_of
 from pipelines.llm.models import unpriced
@@ -35,14 +36,13 @@ from raytuner.objective import (
     Cost,
     Exchange,
     Meter,
-    Objective,
     Params,
     Tally,
     UnitScore,
 )
 
 
-class RagObjective(Objective):
+class RagObjective(GoldenObjective):
     """Builds a RAG pipeline from parameters and scores it on a golden set.
 
     Pickles to paths and configuration; each process loads the data once.
@@ -179,14 +179,6 @@ class RagObjective(Objective):
         """Count distinct ingestions, chunks, and texts to be embedded; bound what that costs."""
         ingestions = map(self._ingestion, points)
         return preparation(ingestions, self.workspace.queries, self._missing)
-
-    def groups(self) -> Mapping[str, str]:
-        """Name the group or the source document of every question that has one."""
-        return groups(self.workspace)
-
-    def strata(self) -> Mapping[str, str]:
-        """Name the tags of every question."""
-        return strata(self.workspace)
 
     def explain(self, params: Params, units: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Show evidence, hits and answers, without paying for anything."""

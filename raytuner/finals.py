@@ -6,18 +6,62 @@ from collections.abc import Callable, Sequence
 
 from raytuner.events import look_event
 from raytuner.journal import Journal
+from raytuner.objective import UnitScore
 from raytuner.record import Record
 from raytuner.trial import Trial
 
 KEPT = 0.25
-"""Share of the dollars, tokens and seconds that is kept for this round while a search goes on.
+"""Share of the dollars, tokens and seconds that is kept for this round until costs are known.
 
 Four configurations on 60 % of the questions are a quarter of what twenty complete trials on the
 other 40 % and they take together.
 """
+_MOST = 0.6
+"""Share of a budget that is kept at most; a search needs something, too."""
+_TRIALS = 4
+"""Trials that answer the held-out questions, the configuration as it stands among them."""
+_DEARER = 1.25
+"""How much more than the average trial they may cost."""
+
+
+class Aside:
+    """Says how much of a budget the finals need, going by what answers have cost so far.
+
+    Args:
+        usd: dollars of the whole sweep, or None.
+        tokens: tokens of the whole sweep, or None.
+        held_out: questions that are held out.
+    """
+
+    def __init__(self, usd: float | None, tokens: int | None, held_out: int) -> None:
+        self._limits = (usd, tokens)
+        self._needed = _TRIALS * held_out * _DEARER
+        self._spent = [0.0, 0.0]
+        self._answers = 0
+
+    def add(self, scores: Sequence[UnitScore]) -> None:
+        """Take in what answers have cost; those that cost nothing were on record."""
+        for score in scores:
+            if score.cost.usd or score.cost.calls:
+                self._spent[0] += score.cost.usd
+                self._spent[1] += score.cost.tokens_in + score.cost.tokens_out
+                self._answers += 1
+
+    @property
+    def share(self) -> float:
+        """The share of both limits to keep."""
+        if not self._answers:
+            return KEPT
+        shares = [
+            self._needed * spent / self._answers / limit
+            for spent, limit in zip(self._spent, self._limits, strict=True)
+            if limit is not None
+        ]
+        return min(_MOST, max(shares, default=0.0))
+
 
 Choose = Callable[[], Sequence[Trial]]
-"""Gives the configuration as it stands and the finalists; nothing if there are none to compare."""
+"""Gives the configuration as it stands, which answers every question, and then the finalists."""
 
 
 class Finals:
@@ -39,7 +83,7 @@ class Finals:
         """Choose who is compared; give how many of them have questions left to answer."""
         trials = self._choose()
         keys = frozenset(trial.key for trial in trials)
-        if trials and keys not in self._record.looks:
+        if len(trials) > 1 and keys not in self._record.looks:
             self._journal.append(look_event(keys, self._record.held_out))
             self._record.look(keys)
         self._waiting = [trial for trial in trials if trial.held.missing()]

@@ -59,7 +59,8 @@ class Tracker:
 
     def finals(self, trials: int, units: int) -> str:
         """Say what comes after the search."""
-        return f"the search is over: {trials} trials answer {units} questions it has not seen"
+        who = "1 trial answers" if trials == 1 else f"{trials} trials answer"
+        return f"the search is over: {who} {units} questions it has not seen"
 
     def left(self) -> float | None:
         """Estimate the seconds left from the trials that needed work."""

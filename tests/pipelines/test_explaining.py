@@ -232,3 +232,11 @@ def test_a_question_without_a_group_is_of_the_document_of_its_first_evidence(han
     golden = type(space.golden)((question,), "made")
     space.golden = golden
     assert objective.groups() == {"made": names[2]}
+
+
+def test_contents_follow_what_is_asked_and_expected_and_nothing_else(handbook, tmp_path):
+    objective = build(handbook)
+    same = build(handbook, pipeline={**SMALL, "retriever": {"kind": "bm25", "top_k": 1}})
+    assert set(objective.contents()) >= set(objective.units())
+    assert objective.contents() == same.contents()
+    assert len(set(objective.contents().values())) == len(objective.contents())
