@@ -21,6 +21,7 @@ from raytuner.combinations import Combinations, Names
 from raytuner.component import ConfigError, RaytunerError, digest
 from raytuner.events import opened_facts
 from raytuner.function import UNIT, FunctionObjective
+from raytuner.goal import Goal
 from raytuner.journal import Journal
 from raytuner.objective import ObjectiveFailure, Params, Value
 from raytuner.progress import listener_for
@@ -197,7 +198,7 @@ class Tuner(BaseModel):
                 space=points,
                 journal=journal,
                 record=record,
-                metric=objective.metric,
+                goal=Goal((objective.metric,)),
                 budget=self.budget,
                 listener=listener,
                 **self._course(objective),

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from raytuner.component import ConfigError, nearest
 from raytuner.events import ended_event, rung_event, trial_event
-from raytuner.inference_budget import InferenceBudget, too_dear
+from raytuner.goal import Goal
 from raytuner.intake import Intake, refused_key
 from raytuner.journal import Event, Journal
+from raytuner.limits import Limits
 from raytuner.listener import Listener
 from raytuner.objective import Failure, Objective
 from raytuner.order import Order, Proposal
@@ -35,11 +33,10 @@ class Course:
         record: what is known of every trial.
         journal: where proposals, rungs and early ends are recorded.
         listener: is told of trials that end.
-        metric: what is optimised; None takes the first metric reported.
+        goal: what is optimised, under which limits.
         learns: whether the search goes by what it is told.
         staged: whether trials go from rung to rung, or the search learns; then the order of
             reports is recorded, and repeated to both when the study is resumed.
-        usd_per_question: the most that a trial may spend on a question, or None.
     """
 
     def __init__(
@@ -52,12 +49,11 @@ class Course:
         record: Record,
         journal: Journal,
         listener: Listener,
-        metric: str | None,
+        goal: Goal,
         learns: bool,
         staged: bool,
-        usd_per_question: float | None = None,
     ) -> None:
-        self.metric = metric
+        self.goal = goal
         self._objective = objective
         self._intake = intake
         self._order = order
@@ -66,8 +62,7 @@ class Course:
         self._journal = journal
         self._listener = listener
         self._staged = staged
-        self._limit = usd_per_question
-        self._prices = InferenceBudget(usd_per_question)
+        self._limits = Limits(goal.limits)
         self._units = len(record.units)
         self._unrecorded: list[Event] = []
         if staged:
@@ -151,8 +146,8 @@ class Course:
         self._order.ended(trial.params)
         score = self._score(trial, units)
         if units < self._units:
-            if not trial.baseline and (reason := self._prices.look(trial, units)):
-                self._price_out(trial, reason, known=known)
+            if not trial.baseline and (reason := self._limits.look(trial, units)):
+                self._rule_out(trial, reason, known=known)
                 return
             if not known and trial.status not in {"complete", "pruned"}:
                 trial.status = "paused"
@@ -160,14 +155,18 @@ class Course:
         else:
             trial.status = "complete"
             self._check_metric(trial)
-            told = None if too_dear(trial, self._limit) else score  # it cannot win
-            self._intake.tell(trial.key, told, None, ended=True)
+            broken = self._limits.broken(trial)
+            self._intake.tell(trial.key, None if broken else score, None, ended=True)
             self._listener.ended(trial)
-        stopped = self._rungs.reached(trial.key, score, self._values(trial, units))
+            if broken and not trial.baseline:  # it cannot win, so nobody loses against it
+                self._prune(self._rungs.dropped(trial.key), known=known)
+                return
+        values = self.goal.values(trial, units)
+        stopped = self._rungs.reached(trial.key, score, values)
         self._prune(stopped, known=known)
 
-    def _price_out(self, trial: Trial, reason: str, *, known: bool) -> None:
-        """End a trial that spends too much; to the search it is one that cannot be used."""
+    def _rule_out(self, trial: Trial, reason: str, *, known: bool) -> None:
+        """End a trial that breaks a limit; to the search it is one that cannot be used."""
         if trial.status not in {"complete", "pruned"}:
             trial.status, trial.failure, trial.reason = "pruned", None, reason
             self._unrecorded.append(ended_event(Ended(trial.key, "pruned", 0.0, reason=reason)))
@@ -205,25 +204,15 @@ class Course:
 
     def _score(self, trial: Trial, units: int) -> float | None:
         """Give what a search maximises, over the first units; None without a full score there."""
-        if self.metric is None and trial.metrics:
-            self.metric = trial.metrics[0]
-        mean = trial.mean(self.metric, units) if self.metric else None
-        if mean is None or self.metric is None:
-            return None
-        return mean if self._objective.maximise(self.metric) else -mean
-
-    def _values(self, trial: Trial, units: int) -> NDArray[np.float64] | None:
-        """Give what the score averages, over the first units; higher is better."""
-        if self.metric is None:
-            return None
-        values = trial.values(self.metric)[:units]
-        return values if self._objective.maximise(self.metric) else -values
+        self.goal = self.goal.settled(trial.metrics, self._objective)
+        return self.goal.score(trial, units)
 
     def _check_metric(self, trial: Trial) -> None:
         """Say after the first trial, not after the last, that nothing measures the metric."""
-        if self.metric and self.metric not in trial.metrics:
+        lacking = self.goal.lacking(trial.metrics)
+        if lacking is not None:
             raise ConfigError(
-                f"metric: {self.metric!r} is not measured; the objective reports: "
-                f"{', '.join(trial.metrics)}.{nearest(self.metric, trial.metrics)}",
+                f"metric: {lacking!r} is not measured; the objective reports: "
+                f"{', '.join(trial.metrics)}.{nearest(lacking, trial.metrics)}",
                 ("metric",),
             )

@@ -10,35 +10,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from raytuner.component import ConfigError, nearest
-from raytuner.limits import LATENCIES, Limit, Limits
+from raytuner.limits import LATENCIES, Limit
 from raytuner.objective import UNIT_USD, Objective, UnitScore
 from raytuner.score_table import Scored
+from raytuner.search.goals import Score
 
-Metric = str | Mapping[str, float] | Sequence[str] | None
-"""As a study gives it."""
+Metric = str | dict[str, float] | tuple[str, ...] | None
+"""What a study says it optimises."""
 
 
-class Score(float):
-    """What a search is told of a trial with several goals: a number, the first goal.
+class Aims(BaseModel):
+    """The fields of a study that say what it optimises."""
 
-    Attributes:
-        parts: every goal in the order of the study; higher is better.
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    parts: tuple[float, ...]
+    metric: Metric = Field(
+        default=None,
+        description="what to optimise: a metric, weights of a sum by metric, or a list for a "
+        "Pareto front; default: the objective's first metric",
+    )
+    limits: tuple[str, ...] = Field(
+        default=(),
+        description="what the best trial has to keep to, such as 'usd_per_question <= 0.002'",
+    )
 
-    def __new__(cls, parts: Sequence[float]) -> Score:
-        """Make one of all goals."""
-        made = super().__new__(cls, parts[0])
-        made.parts = tuple(parts)
-        return made
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _metric(cls, value: Any) -> Any:
+        return checked_metric(value)
 
 
 @dataclass(frozen=True)
@@ -153,13 +160,19 @@ class Goal:
         return -value if value is not None and name in self.lower else value
 
     def lacking(self, reported: Iterable[str]) -> str | None:
-        """Name a metric that the objective turns out not to report, or None."""
-        there = set(reported)
-        return next((name for name in self.metrics if name not in there), None)
+        """Name a metric that the objective turns out not to report, or None.
 
-    def watch(self) -> Limits:
-        """Begin to watch trials for limits that they break."""
-        return Limits(self.limits)
+        It may be the sum itself, if no question has all its parts.
+        """
+        there, wanted = set(reported), [*self.metrics, *filter(None, [self.name])]
+        return next((name for name in wanted if name not in there), None)
+
+    def settled(self, reported: Sequence[str], objective: Objective) -> Goal:
+        """Take the first metric that is reported, where none was named."""
+        if self.metrics or not reported:
+            return self
+        lower = frozenset(reported[:1]) if not objective.maximise(reported[0]) else frozenset()
+        return replace(self, metrics=(reported[0],), lower=lower)
 
     # ---- on record
 
@@ -180,25 +193,24 @@ class Goal:
         return cls(names, weights, frozenset(facts["lower"]), limits)
 
 
-def checked_metric(value: Any) -> Any:
+def checked_metric(value: Any) -> Metric:
     """Check what a study gives for `metric`, whatever its objective measures.
 
     Raises:
         ConfigError: it is neither a name, nor weights by name, nor a list of names.
     """
     if value is None or (isinstance(value, str) and value):
-        return value
+        return None if value is None else str(value)
     if isinstance(value, Mapping):
         return _checked_weights(value)
     if isinstance(value, list | tuple) and value and all(isinstance(v, str) and v for v in value):
         for name in value:
             if list(value).count(name) > 1:
-                raise ConfigError(f"metric: {name} is listed twice", ("metric",))
+                raise ConfigError(f"{name} is listed twice")
         return tuple(value)
     raise ConfigError(
-        f"metric: give a name, weights by name such as {{recall: 1, usd_per_question: -20}}, or a "
-        f"list of names for a Pareto front, got {value!r:.80}",
-        ("metric",),
+        "give a name, weights by name such as {recall: 1, usd_per_question: -20}, or a list of "
+        f"names for a Pareto front, got {value!r:.80}"
     )
 
 
@@ -207,12 +219,11 @@ def _checked_weights(weights: Mapping[Any, Any]) -> dict[str, float]:
         number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not number or not math.isfinite(weight) or not weight:
             raise ConfigError(
-                f"metric.{name}: {weight!r:.80} is no weight; give a number other than 0, or "
-                "leave the metric out",
-                ("metric", str(name)),
+                f"{name}: {weight!r:.80} is no weight; give a number other than 0, or leave the "
+                "metric out"
             )
     if not weights:
-        raise ConfigError("metric: no weights are given; name one metric at least", ("metric",))
+        raise ConfigError("no weights are given; name one metric at least")
     return {str(name): float(weight) for name, weight in weights.items()}
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from raytuner.affordable import check_affordable
 from raytuner.backends import choose
-from raytuner.component import ConfigError, nearest
+from raytuner.component import ConfigError
+from raytuner.goal import Goal
 from raytuner.objective import Objective, Params
 from raytuner.schedulers import Scheduler
 from raytuner.search import Search
@@ -34,7 +35,7 @@ class Prepared:
         space: validated space.
         baseline: parameters of trial 0, or None.
         total: proposals the search will make, or None if only a budget ends it.
-        metric: what is optimised, or None if only the first result can tell.
+        goal: what is optimised, under which limits.
         folder: run folder, or None to keep everything in memory.
         root: folder that relative paths of the study start from.
         split: which questions are searched, and which are held out.
@@ -47,7 +48,7 @@ class Prepared:
     space: Space
     baseline: Params | None
     total: int | None
-    metric: str | None
+    goal: Goal
     folder: Path | None
     root: Path
     split: Split
@@ -72,9 +73,14 @@ class Prepared:
         return within(self.study, total, baseline=self.baseline is not None)
 
     @property
+    def metric(self) -> str | None:
+        """What trials are ranked by, or None if only the first result can tell."""
+        return self.goal.name
+
+    @property
     def maximise(self) -> bool:
         """Whether more of the metric is better."""
-        return self.metric is None or self.objective.maximise(self.metric)
+        return self.goal.maximise
 
 
 def adds_a_trial(study: Study, space: Space, baseline: Params | None) -> bool:
@@ -115,14 +121,14 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     space.check()
     _refuse_columns(space)
     objective = study.build_objective(root)
-    metric = _metric(study, objective)
+    goal = Goal.of(study.metric, study.limits, objective, study.budget.usd_per_question)
     if not objective.units():
         raise ConfigError(
             "objective: there is nothing to score, none of its questions has what the metrics "
             "compare (evidence, or an answer)",
             ("objective",),
         )
-    if metric is not None and not objective.measures(metric):
+    for metric in (name for name in goal.metrics if not objective.measures(name)):
         raise ConfigError(
             f"metric: {metric!r} is defined for none of the {len(objective.units())} questions (no "
             "evidence, or no reference answers); optimise another one",
@@ -153,11 +159,11 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     endless = total is None and study.budget.trials is None
     check_affordable(study.budget, objective, tried, endless=endless)
     folder = None if in_memory else study.folder(root)
-    task = Task(objective, space, objective.defaults(space.names) or {}, divided)
+    task = Task(objective, space, objective.defaults(space.names) or {}, divided, goal)
     start = warm_start(study.points, study.warm_start, task, root=root, folder=folder)
     total = start.total(total)
     return Prepared(
-        study, objective, space, baseline, total, metric, folder, root, divided, scheduler, start
+        study, objective, space, baseline, total, goal, folder, root, divided, scheduler, start
     )
 
 
@@ -209,21 +215,6 @@ def check_pair(search: Search, scheduler: Scheduler, field: str = "search") -> N
             f"{search.kind!r}",
             (field,),
         )
-
-
-def _metric(study: Study, objective: Objective) -> str | None:
-    known = objective.metrics()
-    if known is None:
-        return study.metric
-    if study.metric is None:
-        return known[0]
-    if study.metric not in known:
-        raise ConfigError(
-            f"metric: {study.metric!r} is not measured; the objective reports: "
-            f"{', '.join(known)}.{nearest(study.metric, known)}",
-            ("metric",),
-        )
-    return study.metric
 
 
 def _probed(space: Space, seed: int) -> list[Params]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from raytuner.budget import Entry, ledger_spent
@@ -39,6 +39,7 @@ class Record:
         units: ids of the searched units, in evaluation order.
         events: the journal so far.
         held_out: ids of the units that only finalists answer.
+        derive: adds to the scores of a unit what follows from them.
 
     `looks` lists, for every look at the held-out units, the keys of those that were compared.
     `work` and `stages` (seconds) sum up the latest session alone. `history` holds the study's
@@ -54,7 +55,9 @@ class Record:
         units: Sequence[str],
         events: Iterable[Event] = (),
         held_out: Sequence[str] = (),
+        derive: Callable[[UnitScore], UnitScore] | None = None,
     ) -> None:
+        self._derive = derive
         self.study = study
         self.scope = scope
         self.units = tuple(units)
@@ -118,7 +121,8 @@ class Record:
 
     def add(self, trial: Trial, scores: Sequence[UnitScore]) -> None:
         """Add unit scores to a trial."""
-        trial.record(scores, self._positions, self._held)
+        full = scores if self._derive is None else list(map(self._derive, scores))
+        trial.record(full, self._positions, self._held)
         if trial.complete:  # also if no end of its job is on record
             trial.status, trial.failure, trial.reason = "complete", None, None
         for score in scores:

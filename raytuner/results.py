@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from raytuner.component import ConfigError
 from raytuner.confidence import Interval, mean_interval
 from raytuner.finalists import Field, field_of, finalists
-from raytuner.inference_budget import too_dear
+from raytuner.goal import Goal
 from raytuner.insight.views import Insight
 from raytuner.journal import read
+from raytuner.limits import Limit, Limits
+from raytuner.objective import UNIT_USD
 from raytuner.record import Record
 from raytuner.score_table import Scored
 from raytuner.tables import parquet_ready, score_table, trial_table
@@ -33,13 +36,11 @@ class Results(Insight):
 
     Args:
         record: trials read from the journal.
-        metric: what was optimised.
-        maximise: whether more of it is better.
+        goal: what was optimised, under which limits.
         parameters: names of the tuned parameters.
         name: name of the study.
         folder: its run folder, or None.
         stop_reason: why the last session ended early, or None.
-        usd_per_question: the most that a trial may spend on a question to be the best.
         groups: the group (source document) of every question.
         trust: what counts as proof.
         contents: a digest of what every question asks and expects, where that is known.
@@ -49,25 +50,24 @@ class Results(Insight):
         self,
         record: Record,
         *,
-        metric: str | None,
-        maximise: bool = True,
+        goal: Goal,
         parameters: Sequence[str] = (),
         name: str = "study",
         folder: Path | None = None,
         stop_reason: str | None = None,
-        usd_per_question: float | None = None,
         groups: Mapping[str, str] | None = None,
         trust: Trust | None = None,
         contents: Mapping[str, str] | None = None,
     ) -> None:
         self.record = record
-        self.metric = metric
-        self.maximise = maximise
+        self.goal = goal
+        self.metric = goal.name
+        self.maximise = goal.maximise
         self.parameters = tuple(parameters)
         self.name = name
         self.folder = folder
         self.stop_reason = stop_reason
-        self.usd_per_question = usd_per_question
+        self._limits = Limits(goal.limits)
         self.groups = groups or {}
         self.trust = trust or Trust()
         self.contents = contents or {}
@@ -86,18 +86,18 @@ class Results(Insight):
             raise ConfigError(f"{folder}: no run here (journal.jsonl is missing or empty)")
         last = opened[-1]
         units, searched = last["units"], last.get("search", len(last["units"]))
-        record = Record(last["study"], last["scope"], units[:searched], events, units[searched:])
         config = last.get("config") or {}
+        goal = _goal(last, config)
+        parts = units[:searched], events, units[searched:]
+        record = Record(last["study"], last["scope"], *parts, goal.derived)
         reason = events[-1].get("reason") if events[-1]["event"] == "closed" else None
         return cls(
             record,
-            metric=last["metric"] or _first_metric(record),
-            maximise=last["maximise"],
+            goal=goal if goal.metrics else _first(record, goal),
             parameters=last["parameters"],
             name=last["name"],
             folder=folder,
             stop_reason=reason,
-            usd_per_question=config.get("budget", {}).get("usd_per_question"),
             groups=dict(zip(units, map(str, last.get("groups") or units), strict=True)),
             trust=Trust.model_validate(config.get("verdict") or {}),
             contents=dict(zip(units, last.get("contents") or (), strict=False)),
@@ -124,9 +124,12 @@ class Results(Insight):
         return next(iter(self._eligible()), None)
 
     def _eligible(self) -> list[Trial]:
-        """List the complete trials that do not spend too much, best first."""
-        dear, limit = too_dear, self.usd_per_question
-        return [t for t in self.ranked if self.score(t) is not None and not dear(t, limit)]
+        """List the complete trials that keep to the limits, best first."""
+        return [t for t in self.ranked if self.score(t) is not None and self.broken(t) is None]
+
+    def broken(self, trial: Trial) -> str | None:
+        """Say which limit a complete trial breaks, so that it cannot be the best; or None."""
+        return self._limits.broken(trial)
 
     @property
     def baseline(self) -> Trial | None:
@@ -246,5 +249,16 @@ class Results(Insight):
         return str(self.trials.drop(columns=["key"], errors="ignore").to_html(escape=True))
 
 
-def _first_metric(record: Record) -> str | None:
-    return next((t.metrics[0] for t in record.current if t.metrics), None)
+def _goal(opened: Mapping[str, Any], config: Mapping[str, Any]) -> Goal:
+    """Read the goal of a session, also of one that had a metric and a budget only."""
+    if "goal" in opened:
+        return Goal.read(opened["goal"])
+    metric, most = opened["metric"], config.get("budget", {}).get("usd_per_question")
+    names = (metric,) if metric else ()
+    limits = () if most is None else (Limit(UNIT_USD, most, lenient=True),)
+    return Goal(names, (), frozenset(() if opened["maximise"] else names), limits)
+
+
+def _first(record: Record, goal: Goal) -> Goal:
+    reported = next((trial.metrics for trial in record.current if trial.metrics), ())
+    return replace(goal, metrics=tuple(reported[:1]))

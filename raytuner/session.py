@@ -43,12 +43,15 @@ class Session:
         divided = prepared.split
         events = prepared.start.take_in(self._journal, facts)
         record = Record(
-            prepared.identity, objective.scope(), divided.searched, events, divided.held_out
+            prepared.identity,
+            objective.scope(),
+            divided.searched,
+            events,
+            divided.held_out,
+            prepared.goal.derived,
         )
         proposer = study.search.begin(prepared.space, study.seed, objective)
-        proposer = prepared.start.prime(
-            proposer, events, record, prepared.metric, learns=study.search.learns
-        )
+        proposer = prepared.start.prime(proposer, events, record, learns=study.search.learns)
         self._journal.forget()
         return Sweep(
             objective=objective,
@@ -58,7 +61,7 @@ class Session:
             learns=study.search.learns,
             journal=self._journal,
             record=record,
-            metric=prepared.metric,
+            goal=prepared.goal,
             baseline=prepared.baseline,
             budget=study.budget,
             patience=study.retry.patience(),
@@ -88,6 +91,7 @@ class Session:
             name=study.name,
             metric=prepared.metric,
             maximise=prepared.maximise,
+            goal=prepared.goal.plain(),
             parameters=list(prepared.space.names),
             config=_plain(study),
             root=str(prepared.root),
@@ -114,13 +118,11 @@ class Session:
         prepared = self._prepared
         return Results(
             self.sweep.record,
-            metric=self.sweep.metric,
-            maximise=prepared.maximise,
+            goal=self.sweep.goal,
             parameters=prepared.space.names,
             name=prepared.study.name,
             folder=prepared.folder,
             stop_reason=self.sweep.stop_reason,
-            usd_per_question=prepared.study.budget.usd_per_question,
             groups=prepared.split.groups,
             trust=prepared.study.verdict,
         )

@@ -15,6 +15,7 @@ from raytuner.component import ConfigError, digest, import_plugins, refuse_unkno
 from raytuner.document import located, read_yaml
 from raytuner.function import FunctionObjective
 from raytuner.given import Beginning
+from raytuner.goal import Aims
 from raytuner.named import objective_of
 from raytuner.objective import Objective
 from raytuner.resources import Resources
@@ -45,11 +46,12 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
 _SHAPES: Mapping[str, tuple[Any, str]] = {
     "space": (Mapping, "a mapping of parameter names to domains"),
     "constraints": (list | tuple, "a list of comparisons"),
+    "limits": (list | tuple, "a list such as ['usd_per_question <= 0.002']"),
     "plugins": (list | tuple, "a list of modules"),
 }
 
 
-class Study(Beginning):
+class Study(Aims, Beginning):
     """What to tune. From YAML through `load_study`, or written in Python.
 
     In Python, `objective` may also be an `Objective` or any callable that takes a dict of
@@ -71,14 +73,11 @@ class Study(Beginning):
     constraints: tuple[str, ...] = Field(
         default=(), description="comparisons that every point must satisfy"
     )
-    metric: str | None = Field(
-        default=None, description="the metric to optimise; default: the objective's first"
-    )
     search: Search = Field(default_factory=Grid, description="how points are chosen")
     scheduler: Scheduler | None = Field(
         default=None,
         description="which trials are stopped after a part of the questions; null: race, or none "
-        "where the search learns from results",
+        "where the search learns from results or a front is searched for",
     )
     budget: Budget = Field(default_factory=Budget, description="when to stop")
     verdict: Trust = Field(default_factory=Trust, description="how sure to be, and on what")
@@ -203,7 +202,8 @@ class Study(Beginning):
             units: how many questions a complete trial answers.
             total: how many points the search proposes, or None if nobody knows.
         """
-        scheduler = self.scheduler or (Full() if self.search.learns else Race())
+        whole = self.search.learns or isinstance(self.metric, tuple)  # a front is not the first
+        scheduler = self.scheduler or (Full() if whole else Race())
         if isinstance(scheduler, Race):
             scheduler = scheduler.sized(total)
         return Full() if self.scheduler is None and len(scheduler.rungs(units)) == 1 else scheduler

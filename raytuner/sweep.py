@@ -19,6 +19,7 @@ from raytuner.component import RaytunerError
 from raytuner.course import Course
 from raytuner.events import ended_event, units_event
 from raytuner.finals import KEPT, Choose, Finals
+from raytuner.goal import Goal
 from raytuner.inference_budget import Doubling
 from raytuner.intake import Cleaner, Intake
 from raytuner.journal import Journal
@@ -49,7 +50,7 @@ class Sweep:
             record before it goes on.
         journal: where everything is recorded.
         record: what the journal already holds for this study.
-        metric: name of the metric that is optimised; None takes the first one reported.
+        goal: what is optimised, under which limits.
         baseline: parameters of trial 0, tried before anything else.
         budget: when to stop.
         patience: how to retry.
@@ -68,7 +69,7 @@ class Sweep:
         learns: bool = False,
         journal: Journal,
         record: Record,
-        metric: str | None,
+        goal: Goal,
         baseline: Params | None = None,
         budget: Budget | None = None,
         patience: Patience | None = None,
@@ -94,7 +95,7 @@ class Sweep:
             journal=journal if learns else None,
         )
         units = len(record.units)
-        if judge is None and budget.usd_per_question is not None:
+        if judge is None and goal.limits:
             judge = Doubling(units)
         self._staged = learns or judge is not None
         self._course = Course(
@@ -105,10 +106,9 @@ class Sweep:
             record=record,
             journal=journal,
             listener=self._listener,
-            metric=metric,
+            goal=goal,
             learns=learns,
             staged=self._staged,
-            usd_per_question=budget.usd_per_question,
         )
         self._rounds = Rounds(
             self._course,
@@ -146,9 +146,9 @@ class Sweep:
     # ---- pulled by backends
 
     @property
-    def metric(self) -> str | None:
+    def goal(self) -> Goal:
         """What is optimised; None until the first result names it."""
-        return self._course.metric
+        return self._course.goal
 
     def take(self) -> Job | None:
         """Wait for the next job; None when there will be no more."""

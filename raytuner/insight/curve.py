@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from raytuner.component import ConfigError
 from raytuner.events import unit_score
-from raytuner.inference_budget import too_dear
 from raytuner.insight.matrix import metric_of
 from raytuner.journal import Event, read
 from raytuner.trial import Trial
@@ -104,7 +103,7 @@ class _Trace:
         self._questions += sum(score.failure is None for score in scores)
         trial = self._trials.get(event["key"])
         if trial is not None:
-            trial.record(scores, self._positions)
+            trial.record(map(self._results.goal.derived, scores), self._positions)
             self._complete(trial.key)
 
     def _complete(self, key: str) -> None:
@@ -116,7 +115,7 @@ class _Trace:
         if score is None:
             return
         self._done.add(key)
-        improved = not too_dear(trial, self._results.usd_per_question) and self._better(score)
+        improved = self._results.broken(trial) is None and self._better(score)
         if improved:
             self._best = score
         self.rows.append(

@@ -20,6 +20,7 @@ from pydantic import Field
 from raytuner.component import ConfigError, digest, require
 from raytuner.objective import Params
 from raytuner.search.axes import Axis, Layout, complete, layout, positions, reachable, values
+from raytuner.search.goals import Score, parts_of
 from raytuner.search.learner import Guide, Learner, Outcome
 from raytuner.space import Space
 
@@ -37,7 +38,8 @@ class Optuna(Learner, kind="optuna"):
     - `nsga2` is a genetic algorithm; with one score it is selection of the fittest.
 
     To all but `tpe`, a trial that was stopped early counts with the score it has, and a failed
-    one with the worst of all scores.
+    one with the worst of all scores. Of several goals (`metric: [recall, usd_per_question]`) all
+    but `cmaes` look at every one, and then the same holds for `tpe`.
     """
 
     sampler: Literal["tpe", "gp", "cmaes", "nsga2"] = Field(
@@ -74,6 +76,7 @@ class _Study:
         self._plan = layout(space)
         self._outcomes: dict[str, tuple[Params, Outcome]] = {}
         self._study: Any = None
+        self._goals = 1
         self._held: list[tuple[str, Outcome]] = []
 
     def learn(self, params: Params, outcome: Outcome) -> None:
@@ -95,11 +98,13 @@ class _Study:
         """Add new outcomes to the study; an outcome that has changed makes a new study."""
         import optuna
 
-        wanted = self._observations()
-        if self._study is None or wanted[: len(self._held)] != self._held:
+        goals = len(self._worst())
+        wanted = self._observations(goals)
+        stale = goals != self._goals or wanted[: len(self._held)] != self._held
+        if self._study is None or stale:
             sampler = _sampler(self._search, 0)
-            self._study = optuna.create_study(direction="maximize", sampler=sampler)
-            self._held = []
+            self._study = optuna.create_study(directions=["maximize"] * goals, sampler=sampler)
+            self._goals, self._held = goals, []
         for name, outcome in wanted[len(self._held) :]:
             at = positions(self._plan, self._outcomes[name][0])
             if self._search.sampler == "nsga2":  # only a trial that was asked for has a generation
@@ -107,17 +112,25 @@ class _Study:
                 trial = self._study.ask()
                 _ = trial.relative_params  # reading it is what assigns the generation
                 _fill(trial, self._plan)
-                self._study.tell(trial, outcome.score)
+                self._study.tell(trial, _values(outcome))
             else:
                 self._study.add_trial(_trial(self._plan, at, outcome))
         self._held = wanted
 
-    def _observations(self) -> list[tuple[str, Outcome]]:
-        """Give each point's outcome as the sampler is to see it."""
+    def _worst(self) -> tuple[float, ...]:
+        """Give the worst that was seen of every goal."""
+        known = [parts_of(out.score) for _, out in self._outcomes.values() if out.score is not None]
+        return tuple(map(min, zip(*known, strict=True))) or (0.0,)
+
+    def _observations(self, goals: int) -> list[tuple[str, Outcome]]:
+        """Give each point's outcome as the sampler is to see it.
+
+        Of several goals Optuna knows no stopped trials.
+        """
         known = [(name, outcome) for name, (_, outcome) in self._outcomes.items()]
-        if self._search.sampler == "tpe":
+        if self._search.sampler == "tpe" and goals == 1:
             return known
-        worst = _worst(outcome for _, outcome in known)
+        worst = Score(self._worst())
         return [
             (name, Outcome(worst if outcome.score is None else outcome.score))
             for name, outcome in known
@@ -182,6 +195,11 @@ def _worst(outcomes: Iterator[Outcome]) -> float:
     return min((out.score for out in outcomes if out.score is not None), default=0.0)
 
 
+def _values(outcome: Outcome) -> list[float]:
+    """Spell a score as Optuna takes it."""
+    return [] if outcome.score is None else list(map(float, parts_of(outcome.score)))
+
+
 def _sampler(search: Optuna, seed: int) -> Any:
     from optuna import samplers
 
@@ -220,7 +238,7 @@ def _trial(plan: Layout, at: Mapping[str, Any], outcome: Outcome) -> Any:
 
     known = {axis.label: _distribution(axis) for axis in plan.axes if axis.label in at}
     if outcome.score is not None and outcome.units is None:
-        return create_trial(params=dict(at), distributions=known, value=outcome.score)
+        return create_trial(params=dict(at), distributions=known, values=_values(outcome))
     steps = {}
     if outcome.score is not None and outcome.units is not None:
         steps[outcome.units] = outcome.score

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raytuner.component import ConfigError
-from raytuner.goal import Goal, Score, checked_metric
+from raytuner.goal import Goal, checked_metric
 from raytuner.limits import Limit
 from raytuner.objective import UNIT_USD, Objective, UnitScore
+from raytuner.search.goals import Score
 from raytuner.trial import Trial
 
 UNITS = ("a", "b", "c")
@@ -83,7 +84,7 @@ def test_trials_are_ranked_by_one_name(metric, name, maximise):
         (["recall", "f2"], (), "metric: 'f2' is not measured"),
         (["recall", "recall"], (), "recall is listed twice"),
         ({}, (), "no weights are given"),
-        ({"recall": 0}, (), "metric.recall: 0 is no weight; give a number other than 0"),
+        ({"recall": 0}, (), "recall: 0 is no weight; give a number other than 0"),
         ({"recall": True}, (), "True is no weight"),
         ({"recall": math.inf}, (), "inf is no weight"),
         ({"recall": "much"}, (), "'much' is no weight"),

@@ -163,7 +163,7 @@ def test_objectives_in_python():
         ("  kind: own:score", "  kind: own:Own", r"line 2: objective: .*unexpected .*'weight'"),
         ("objective:", "objectiv:", r"line 2: objectiv: no such field.*'objective'\?"),
         ("  kind: own:score\n", "", r"line 2: objective: give a `kind`"),
-        ("metric: hit", "metric: [hit]", r"line 8: metric: "),
+        ("metric: hit", "metric: []", r"line 8: metric: "),
         ("x: {int: [1, 3]}", "x: {int: [3, 1]}", r"line 6: space: x: "),
         ("x: {int: [1, 3]}", "x: {itn: [1, 3]}", r"line 6: space: x: .*'int'\?"),
         ("x: {int: [1, 3]}", "status: [1, 3]", r"line 6: space: status: the trial table"),

@@ -9,6 +9,7 @@ import pytest
 from raytuner.backends.inprocess import run_sequential, run_threads
 from raytuner.budget import Budget
 from raytuner.component import ConfigError
+from raytuner.goal import Goal
 from raytuner.journal import Journal
 from raytuner.objective import Failure, UnitScore
 from raytuner.record import Record
@@ -65,7 +66,7 @@ def sweep(proposer, objective=None, journal=None, **fields):
     objective = objective or Questions(units=2)
     journal = journal or Journal(None)
     record = Record("s", objective.scope(), objective.units(), journal)
-    fields = {"metric": "hit", "patience": Patience(0, 0), **fields}
+    fields = {"goal": Goal(("hit",)), "patience": Patience(0, 0), **fields}
     return Sweep(objective=objective, space=AsIs(), proposer=proposer, journal=journal,
                  record=record, **fields)  # fmt: skip
 
@@ -96,7 +97,7 @@ def test_search_is_told_means_and_failures():
     run_sequential(sweep(asks, objective))
     assert asks.told == [(p(1), mean(p(1), 3)), (p(2), None), (p(3), None)]
     minimise = Asks(p(1))
-    run_sequential(sweep(minimise, metric="loss"))
+    run_sequential(sweep(minimise, goal=Goal(("loss",), lower=frozenset({"loss"}))))
     assert minimise.told[0][1] < 0
 
 
@@ -212,11 +213,11 @@ def test_a_stop_for_want_of_money_ends_the_sweep_with_a_reason():
 def test_an_unmeasured_metric_ends_the_sweep_after_the_first_trial():
     asks = Asks(p(1), p(2))
     with pytest.raises(ConfigError, match=r"'hti' is not measured; .* hit, loss\. Did you mean 'h"):
-        run_sequential(sweep(asks, metric="hti"))
+        run_sequential(sweep(asks, goal=Goal(("hti",))))
     assert len(asks.points) == 1
-    first = sweep(Asks(p(1)), metric=None)
+    first = sweep(Asks(p(1)), goal=Goal())
     run_sequential(first)
-    assert first.metric == "hit"
+    assert first.goal.name == "hit"
 
 
 def test_sessions_are_framed_whatever_ends_them():
