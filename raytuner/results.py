@@ -182,9 +182,11 @@ class Results(Insight):
 
     @property
     def compared(self) -> list[Trial]:
-        """The configuration as it stands, then the finalists; nothing if there are none."""
+        """The configuration as it stands, if it is complete, then the finalists."""
+        if self.field.base is None:
+            return []
         chosen = [finalist.trial for finalist in finalists(self.field)]
-        return [self.field.trials[self.field.base or 0], *chosen] if chosen else []
+        return [self.field.trials[self.field.base], *chosen]
 
     @cached_property
     def verdict(self) -> Verdict:

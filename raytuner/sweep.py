@@ -18,7 +18,7 @@ from raytuner.budget import Budget, Purse, Spent
 from raytuner.component import RaytunerError
 from raytuner.course import Course
 from raytuner.events import ended_event, units_event
-from raytuner.finals import KEPT, Choose, Finals
+from raytuner.finals import KEPT, Aside, Choose, Finals
 from raytuner.goal import Goal
 from raytuner.inference_budget import Doubling
 from raytuner.intake import Cleaner, Intake
@@ -127,6 +127,7 @@ class Sweep:
             tokens_spent=record.spent_tokens,
             ledger=None if journal.folder is None else self._ledger,
         )
+        self._aside = Aside(budget.usd, budget.tokens, len(record.held_out))
         self.purse.kept = KEPT if self._rounds.has_finals else 0.0
         self.paid = limited or objective.paid()
         answers = objective.answers()
@@ -202,6 +203,9 @@ class Sweep:
         with self._state:
             trial = self._running[key]
             self.record.add(trial, scores)
+            self._aside.add(scores)
+            if self._rounds.has_finals and not self._rounds.final:
+                self.purse.kept = self._aside.share
             self._listener.scored(trial, len(scores))
 
     def end(self, outcome: Ended) -> None:
