@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from raytuner.component import ConfigError, digest
 from raytuner.copying import comparing, copied
 from raytuner.given import completed, read_points
+from raytuner.goal import Goal
 from raytuner.journal import Event, Journal, read
 from raytuner.objective import Objective, Params, Value
 from raytuner.record import Record, plain
@@ -54,12 +55,14 @@ class Task:
         space: where its points have to be.
         standing: gives values of parameters that an earlier run did not vary.
         split: which units are searched now.
+        goal: what is optimised now.
     """
 
     objective: Objective
     space: Space
     standing: Params
     split: Split
+    goal: Goal = Goal()  # noqa: RUF009 - frozen
 
     def point(self, params: Params) -> Point | None:
         """Give the point of an earlier configuration; None if the space does not have it."""
@@ -71,6 +74,10 @@ class Task:
         except ConfigError:
             return None
         return None if self.space.violated(point) else point
+
+    def score(self, trial: Trial, units: int | None = None) -> float | None:
+        """Give what a search maximises, over the first units; None without a full score there."""
+        return self.goal.settled(trial.metrics, self.objective).score(trial, units)
 
     def same(self, point: Point, key: str) -> bool:
         """Tell whether a point computes what an earlier trial has computed."""
@@ -131,18 +138,22 @@ def _run(number: int, name: str, task: Task, *, root: Path, folder: Path | None)
 
 
 def _best(opened: Event, events: Sequence[Event], task: Task) -> list[Point]:
-    """List the best configurations of a run that are points of the space."""
+    """List the best configurations of a run that are points of the space.
+
+    They are the best by what is optimised now, or else by what was optimised then.
+    """
     units, searched = opened["units"], opened.get("search", len(opened["units"]))
-    record = Record(opened["study"], opened["scope"], units[:searched], events, units[searched:])
-    sign = -1.0 if opened["maximise"] else 1.0
-    ranked = []
-    for trial in record.current:
-        metric = opened["metric"] or next(iter(trial.metrics), None)
-        mean = trial.mean(metric) if metric else None
-        if mean is not None:
-            ranked.append((sign * mean, trial.key, trial.params))
-    ranked.sort(key=lambda one: one[:2])
-    points = (task.point(params) for *_, params in ranked)
+    record = Record(
+        opened["study"], opened["scope"], units[:searched], events, units[searched:],
+        task.goal.derived,
+    )  # fmt: skip
+    now = {trial.key: task.score(trial) for trial in record.current}
+    if all(score is None for score in now.values()):
+        sign, metric = (1.0 if opened["maximise"] else -1.0), opened["metric"] or ""
+        means = ((trial.key, trial.mean(metric)) for trial in record.current)
+        now = {key: None if mean is None else sign * mean for key, mean in means}
+    ranked = sorted((-score, key) for key, score in now.items() if score is not None)
+    points = (task.point(record.trials[key].params) for _, key in ranked)
     distinct = {digest(point): point for point in points if point is not None}
     return list(distinct.values())[:BEST]
 
@@ -204,13 +215,7 @@ class WarmStart:
         return events
 
     def prime(
-        self,
-        proposer: Proposer,
-        events: Sequence[Event],
-        record: Record,
-        metric: str | None,
-        *,
-        learns: bool,
+        self, proposer: Proposer, events: Sequence[Event], record: Record, *, learns: bool
     ) -> Proposer:
         """Put what is tried first before a search, and tell it what is known if it learns.
 
@@ -218,12 +223,13 @@ class WarmStart:
             proposer: of the search, which has not been asked yet.
             events: all of the journal.
             record: what they say.
-            metric: what is optimised; None takes the first metric reported.
             learns: whether the search goes by what it is told.
         """
-        if learns:
-            for point, trial in self._known(events, record):
-                self._tell(proposer, point, trial, metric)
+        for point, trial in self._known(events, record) if learns else ():
+            units = _prefix(trial)
+            score = self.task.score(trial, units) if units else None
+            if score is not None:
+                proposer.tell(point, score, units=None if units == len(trial.units) else units)
         first = self._first(events)
         return Primed(proposer, first) if first else proposer
 
@@ -237,15 +243,6 @@ class WarmStart:
                 if point is not None and self.task.same(point, trial.key):
                     found[trial.key] = point, trial
         return list(found.values())
-
-    def _tell(self, proposer: Proposer, point: Point, trial: Trial, metric: str | None) -> None:
-        name = metric or next(iter(trial.metrics), None)
-        units = _prefix(trial)
-        mean = trial.mean(name, units) if name and units else None
-        if name is None or mean is None:
-            return
-        score = mean if self.task.objective.maximise(name) else -mean
-        proposer.tell(point, score, units=None if units == len(trial.units) else units)
 
     def _first(self, events: Iterable[Event]) -> list[Point]:
         """List what the study names, then the best of each earlier run."""
