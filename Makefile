@@ -43,7 +43,7 @@ bench: setup
 	$(BIN)/python benchmarks/budget.py
 
 notebooks: setup
-	@for notebook in notebooks/*.py; do echo $$notebook; $(BIN)/python $$notebook > /dev/null || exit 1; done
+	@$(BIN)/python notebooks/build.py
 
 docs: setup
 	$(BIN)/raytuner schema > docs/study.schema.json
