@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,13 +30,17 @@ class Chart:
 
     Args:
         drawings: SVG, from the top.
+        captions: said above each of them; none where there is one drawing.
     """
 
-    def __init__(self, drawings: Sequence[str]) -> None:
+    def __init__(self, drawings: Sequence[str], captions: Sequence[str] = ()) -> None:
         self._drawings = tuple(drawings)
+        self._captions = tuple(f"<p><b>{html.escape(caption)}</b></p>" for caption in captions)
 
     def _repr_html_(self) -> str:
-        return f'<div style="max-width: 60rem">{"".join(self._drawings)}</div>'
+        captions = self._captions or ("",) * len(self._drawings)
+        parts = (f"<div>{c}{d}</div>" for c, d in zip(captions, self._drawings, strict=True))
+        return f'<div style="max-width: 60rem">{"".join(parts)}</div>'
 
     def _repr_svg_(self) -> str | None:
         """Give the drawing, if it is one; several are shown as HTML."""
@@ -72,7 +77,11 @@ class Plots:
         self._results = results
 
     def importance(self) -> Chart:
-        """Draw the effects of every parameter's levels, the one that matters most first."""
+        """Draw the effects of every parameter's levels, the one that matters most first.
+
+        Raises:
+            ConfigError: no parameter has two levels yet.
+        """
         found = importance(self._results)
         rows = {
             str(name): [
@@ -85,13 +94,11 @@ class Plots:
         ends = [e for one in everything for e in (one.effect, one.low, one.high)]
         finite = [end for end in ends if math.isfinite(end)] + [0.0]
         domain = (min(finite), max(finite)) if max(finite) > min(finite) else (-1.0, 1.0)
-        return _some(
-            [
-                charts.effects(rows[name], title=name, domain=domain, width=560)
-                for name in found.ranking["parameter"]
-            ],
-            "no parameter has two levels yet",
-        )
+        names = list(found.ranking["parameter"])
+        if not names:
+            raise ConfigError("nothing to draw: no parameter has two levels yet")
+        drawings = [charts.effects(rows[n], title=n, domain=domain, width=560) for n in names]
+        return Chart(drawings, names)
 
     def pareto(self, goals: Mapping[str, Direction] | None = None) -> Chart:
         """Draw all trials by the first two goals (see `pareto`), with their front."""
@@ -229,17 +236,6 @@ class Plots:
         known = self._results.parameters
         if name not in known:
             raise ConfigError(f"{name!r} is no parameter of this run.{nearest(name, known)}")
-
-
-def _some(drawings: Sequence[str], otherwise: str) -> Chart:
-    """Make a chart.
-
-    Raises:
-        ConfigError: there is nothing to draw.
-    """
-    if not drawings:
-        raise ConfigError(f"nothing to draw: {otherwise}")
-    return Chart(drawings)
 
 
 def _goal_columns(columns: Sequence[str], results: Results) -> tuple[str, str]:

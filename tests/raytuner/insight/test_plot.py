@@ -54,7 +54,7 @@ def test_importance_is_a_drawing_a_parameter(plot, tmp_path):
     assert chart._repr_svg_() is None
     shown = chart._repr_html_()
     assert shown.count("<svg") == 3
-    assert shown.index("chunk.size") < shown.index("rate")
+    assert shown.index("<b>chunk.size</b>") < shown.index("<b>rate</b>")
     assert "<script>" not in shown
     with pytest.raises(ConfigError, match=r"end in \.html: there are 3 drawings"):
         chart.save(tmp_path / "a.svg")
@@ -77,6 +77,11 @@ def test_bad_names(plot):
         plot.heatmap("chunk.siz", "model")
     with pytest.raises(ConfigError, match="'money' is none of questions, usd, seconds"):
         plot.curve("money")
+
+
+def test_one_configuration_has_no_effects(run):
+    with pytest.raises(ConfigError, match="no parameter has two levels yet"):
+        Plots(run(lambda p, q: 0.5, {"x": [1]})).importance()
 
 
 def test_a_verdict_needs_finalists(plot):
