@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from raytuner.charts.svg import BLUE, INK, RAMP, element, figure, fit, line, step_of, text, tip
@@ -87,8 +88,9 @@ def _y(position: float) -> float:
 
 
 def _line(one: Line, axes: Sequence[Axis], xs: Sequence[float]) -> str:
+    share = min(1.0, max(0.0, one.share)) if math.isfinite(one.share) else 0.5
     points = [
-        (x, _y(p) - (one.share - 0.5) * axis.spread * _HEIGHT)
+        (x, _y(p) - (share - 0.5) * axis.spread * _HEIGHT)
         for axis, x, p in zip(axes, xs, one.positions, strict=True)
         if p is not None and math.isfinite(p)
     ]
@@ -110,7 +112,15 @@ def _line(one: Line, axes: Sequence[Axis], xs: Sequence[float]) -> str:
     )
 
 
+def _half_step(positions: Sequence[float]) -> float:
+    """Give half the distance of marks: what lies nearer to one of them than to the others."""
+    order = sorted(positions)
+    steps = [b - a for a, b in pairwise(order) if b > a]
+    return min(steps) / 2 if steps else 0.05
+
+
 def _axis(axis: Axis, x: float, gap: float, *, number: int, last: bool) -> str:
+    reach = 0.004 if axis.spread else _half_step(axis.positions)
     parts = [
         text(x, 18 + 15 * (number % 2 if gap < 100 else 0), fit(axis.name, gap * 1.3 - 8),
              text_anchor="middle", font_weight=600, font_size=12),
@@ -124,6 +134,7 @@ def _axis(axis: Axis, x: float, gap: float, *, number: int, last: bool) -> str:
             x + shift, y + 4, fit(label, 64 if last else gap * 0.55, 12),
             text_anchor="start" if last else "end", font_size=12, class_="rt-level rt-halo",
             data_axis=number, data_position=f"{position:.4f}",
+            data_reach=f"{reach:.4f}",
         )  # fmt: skip
         parts.append(spelt)
     return element(

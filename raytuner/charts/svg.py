@@ -157,6 +157,8 @@ def ticks(low: float, high: float, count: int) -> list[float]:
     if not math.isfinite(reach) or reach <= 0:
         return []
     raw = reach / max(count, 1)
+    if raw < abs(low) * 1e-9:  # finer than numbers of this size can be told apart
+        return []
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
@@ -195,7 +197,9 @@ def tick_label(value: float) -> str:
 
 def step_of(share: float) -> int:
     """Give the step of the ramp for a share between 0 and 1."""
-    return min(len(RAMP) - 1, max(0, int(share * len(RAMP)))) if math.isfinite(share) else 0
+    if not math.isfinite(share):
+        return 0
+    return min(len(RAMP) - 1, int(min(1.0, max(0.0, share)) * len(RAMP)))
 
 
 def fit(content: str, width: float, size: float = 13) -> str:

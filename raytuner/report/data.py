@@ -29,8 +29,11 @@ class Leader(NamedTuple):
     role: str
 
 
-_COSTS = {UNIT_USD: "dollars per question", "latency_p95": "seconds to an answer, p95",
-          "p95": "seconds to an answer, p95", "p50": "seconds to an answer, median"}  # fmt: skip
+_COSTS = {
+    UNIT_USD: "dollars per question",
+    "latency_p95": "seconds to an answer, 95th percentile",
+    "latency_p50": "seconds to an answer, median",
+}
 """What quality is drawn against, the first one that was measured."""
 
 
@@ -168,10 +171,11 @@ def _leaders(results: Results, verdict: Mapping[str, Any] | None) -> list[Leader
         roles[verdict["recommended"]] = "recommended"
     for finalist in (verdict or {}).get("finalists") or ():
         roles.setdefault(finalist["trial"], _ROLES.get(finalist["role"], finalist["role"]))
-    if not roles:
+    standing = results.baseline.number if results.baseline else None
+    if not set(roles) - {standing}:  # nothing was compared yet: show what leads
         complete = [trial for trial in results.ranked if results.score(trial) is not None]
         for trial, role in zip(complete[:2], ("best so far", "second"), strict=False):
-            roles[trial.number] = role
+            roles.setdefault(trial.number, role)
     if results.baseline is not None:
         number = results.baseline.number
         roles[number] = "recommended, as it stands" if number in roles else "as it stands"
@@ -199,10 +203,10 @@ def _explained(
 
 
 def _knobs(results: Results) -> tuple[list[Knob], str]:
-    try:
-        found = importance(results)
-    except ConfigError:  # nothing has been scored yet
+    compared = [t for t in results.record.current if t.metrics and t.status != "failed"]
+    if results.metric is None or not compared:
         return [], ""
+    found = importance(results)
     rows: dict[str, list[Level]] = {}
     for row in found.effects.to_dict("records"):
         level = Level(
@@ -215,13 +219,16 @@ def _knobs(results: Results) -> tuple[list[Knob], str]:
 
 
 def _front(results: Results) -> tuple[list[Point], str]:
-    """Give quality against what a question costs: dollars if they are known, else waiting."""
+    """Give quality against what the study weighs it with: else dollars, else waiting."""
     if results.metric is None:
         return [], ""
     own: Direction = "max" if results.maximise else "min"
-    for name, label in _COSTS.items():
+    goal = results.goal
+    wanted = {name: name for name in goal.metrics[1:2] if goal.pareto and name not in _COSTS}
+    for name, label in {**wanted, **_COSTS}.items():
+        way: Direction = "max" if name in wanted and name not in goal.lower else "min"
         try:
-            table = pareto(results, {results.metric: own, name: "min"})
+            table = pareto(results, {results.metric: own, name: way})
         except ConfigError:  # not measured
             continue
         if table[name].nunique() > 1:

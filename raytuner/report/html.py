@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from raytuner.charts.svg import element, escape
+from raytuner.printable import spell
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]")
 
@@ -91,6 +93,13 @@ def both(wide: str, narrow: str) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Spell a count with its noun."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def spelt(value: Any, width: int = 48) -> str:
+    """Spell the value of a parameter; four digits of a long fraction are enough to tell it."""
+    if isinstance(value, float) and len(repr(value)) > 7:
+        return f"{value:.4g}"
+    return spell(value, width)
 
 
 def dollars(amount: float) -> str:

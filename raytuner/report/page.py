@@ -172,11 +172,15 @@ def _head(report: Report) -> str:
     if results.metric:
         way = "higher is better" if results.maximise else "lower is better"
         said.append(f"{plain(results.metric)}, {way}")
+    if limits := ", ".join(
+        f"{one.measure} {'≤' if one.most else '≥'} {one.bound:g}" for one in results.goal.limits
+    ):
+        said.append(f"subject to {plain(limits)}")
     if report.opened.get("ended"):
         when = dt.datetime.fromtimestamp(report.opened["ended"], dt.UTC)
         said.append(f"{when:%-d %B %Y, %H:%M} UTC, {seconds(record.seconds)}")
     if results.stop_reason:
-        said.append(f"stopped early: {plain(results.stop_reason)}")
+        said.append(f"stopped early: {redact.strike(plain(results.stop_reason))}")
     items = "".join(element("li", escape(text)) for text in said)
     return element(
         "header",

@@ -24,7 +24,7 @@ class Budget:
         characters: of all texts together.
     """
 
-    def __init__(self, characters: int = MOST_TEXT) -> None:
+    def __init__(self, characters: int) -> None:
         self._left = characters
         self.refused = 0
 

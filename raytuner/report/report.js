@@ -178,13 +178,14 @@
         level.setAttribute("role", "button");
         level.setAttribute("tabindex", "0");
         level.setAttribute("aria-pressed", "false");
-        level.setAttribute("aria-label", `only ${node.dataset.name} = ${level.textContent}`);
+        level.setAttribute("aria-label", `only ${node.dataset.name} ${level.dataset.reach > 0.01 ? "near" : "="} ${level.textContent}`);
         const choose = () => {
           const on = level.getAttribute("aria-pressed") === "true";
           reset(axis.number);
           if (!on) {
             const place = Number(level.dataset.position);
-            set(axis, place - 0.004, place + 0.004);
+            const reach = Number(level.dataset.reach);
+            set(axis, Math.max(0, place - reach), Math.min(1, place + reach));
             level.setAttribute("aria-pressed", "true");
           }
           show();

@@ -67,7 +67,7 @@ def _chart(report: Report, pair: tuple[str, str], found: dict[str, Levels]) -> s
     rows, columns = found[row], found[column]
     sums = [[0.0] * len(columns.labels) for _ in rows.labels]
     counts = [[0] * len(columns.labels) for _ in rows.labels]
-    for one, r, c in zip(report.standings, rows.index, columns.index, strict=True):
+    for one, r, c in zip(report.standings, rows.places, columns.places, strict=True):
         if r is not None and c is not None:
             sums[r][c] += one.score
             counts[r][c] += 1

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from raytuner.charts.forest import whisker
 from raytuner.charts.svg import element, escape, number, signed, span
-from raytuner.printable import plain, spell
+from raytuner.confidence import Interval, mean_interval
+from raytuner.printable import plain
 from raytuner.report.data import Report
-from raytuner.report.html import dollars, scroller, seconds, section
+from raytuner.report.html import dollars, scroller, seconds, section, spelt
 from raytuner.report.redact import strike
-from raytuner.results import Interval, mean_interval
+from raytuner.results import Results
 from raytuner.trial import Trial
 
 MOST = 2_000
@@ -103,15 +105,18 @@ def _columns(report: Report) -> list[_Column]:
         columns.append(_Column("against trial " + str(base.number), gain, signed))
     columns += [_parameter(report, name) for name in results.parameters]
     others = dict.fromkeys(m for t in trials for m in t.metrics if m != results.metric)
-    columns += [
-        _Column(plain(m), lambda trial, m=m: trial.mean(m), number) for m in list(others)[:3]
-    ]
+    columns += [_Column(plain(m), partial(_mean, m), number) for m in list(others)[:3]]
     if any(trial.cost.usd for trial in trials):
         columns.append(_Column("$ a question", _usd, lambda v: "–" if v is None else dollars(v)))
     columns.append(_Column("time", lambda trial: trial.seconds, seconds))
-    if any(trial.status != "complete" for trial in trials):
-        columns.append(_Column("status", _status, str, numeric=False, long=bool(results.failed)))
+    if any(trial.status != "complete" or results.broken(trial) for trial in trials):
+        long = bool(results.failed or any(map(results.broken, trials)))
+        columns.append(_Column("status", partial(_status, results), str, numeric=False, long=long))
     return columns
+
+
+def _mean(metric: str, trial: Trial) -> float | None:
+    return trial.mean(metric)
 
 
 def _parameter(report: Report, name: str) -> _Column:
@@ -122,7 +127,7 @@ def _parameter(report: Report, name: str) -> _Column:
     return _Column(
         plain(name),
         lambda trial: trial.params.get(name),
-        lambda value: "–" if value is None else strike(spell(value, 48)),
+        lambda value: "–" if value is None else strike(spelt(value)),
         numeric=numeric,
         long=any(isinstance(v, str) and len(v) > 20 for v in values),
     )
@@ -133,7 +138,10 @@ def _usd(trial: Trial) -> float | None:
     return trial.cost.usd / answered if answered else None
 
 
-def _status(trial: Trial) -> str:
+def _status(results: Results, trial: Trial) -> str:
+    broken = results.broken(trial)
+    if broken and trial.status == "complete":
+        return strike(plain(f"over a limit: {broken}"))[:160]
     if trial.status == "failed" and trial.failure is not None:
         return strike(plain(f"failed: {trial.failure.message}"))[:160]
     if trial.status in {"pruned", "paused", "stopped", "running"}:

@@ -28,9 +28,10 @@ def render(report: Report) -> str:
     found = [levels([trial.params.get(name) for trial in trials], 14) for name in names]
     axes = []
     for name, level in zip(names, found, strict=True):
-        last = max(1, len(level.labels) - 1)
-        places = [0.5] if len(level.labels) == 1 else [p / last for p in range(len(level.labels))]
-        axes.append(Axis(plain(name), level.labels, places, min(0.09, 0.4 / last)))
+        labels, places = [mark[0] for mark in level.marks], [mark[1] for mark in level.marks]
+        even = len(level.marks) == len(level.labels) and level.labels == labels
+        spread = min(0.09, 0.4 / max(1, len(labels) - 1)) if even else 0.0
+        axes.append(Axis(plain(name), labels, places, spread))
     marks = ticks(low, high, 5)
     axes.append(
         Axis(plain(results.metric or "score"), [tick_label(m) for m in marks],

@@ -9,7 +9,7 @@ from raytuner.charts.svg import RAMP, element, escape, number, step_of
 from raytuner.printable import plain
 from raytuner.report.data import Leader, Report
 from raytuner.report.html import anchor, section
-from raytuner.report.passages import Budget, passages, texts
+from raytuner.report.passages import MOST_TEXT, Budget, passages, texts
 from raytuner.report.questions import Question
 from raytuner.report.redact import strike
 
@@ -25,7 +25,7 @@ def render(report: Report) -> str:
     if not report.questions:
         return ""
     shown = report.questions[:MOST]
-    budget = Budget()
+    budget = Budget(MOST_TEXT)
     reach = _reach(report)
     rows = [_question(report, question, budget, reach) for question in shown]
     notes = []
@@ -90,8 +90,8 @@ def _question(
         element("span", escape(asked or ("" if fits else "text left out")), class_="asked"),
         element("span", scores, class_="scores"),
         element(
-            "span", escape(facts),
-            element("em", "held out") if question.held_out else "", class_="stats",
+            "span", element("em", "held out") if question.held_out else "", escape(facts),
+            class_="stats",
         ),
     )  # fmt: skip
     sides = [

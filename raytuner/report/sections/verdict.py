@@ -9,9 +9,9 @@ from typing import Any
 
 from raytuner.charts.forest import Estimate, forest
 from raytuner.charts.svg import element, escape, number, signed
-from raytuner.printable import plain, spell
+from raytuner.printable import plain
 from raytuner.report.data import Report
-from raytuner.report.html import both, dollars, paragraph, plural, scroller
+from raytuner.report.html import both, dollars, paragraph, plural, scroller, spelt
 from raytuner.report.redact import strike
 
 _SIGNS = {
@@ -31,7 +31,8 @@ def render(report: Report) -> str:
         "p", element("span", sign, aria_hidden="true"), escape(word), class_=f"badge {kind}"
     )
     sentence = element("p", escape(_said(verdict)), class_="sentence")
-    reason = paragraph(plain(verdict["reason"]), "reason") if verdict.get("reason") else ""
+    reason = strike(plain(verdict.get("reason") or ""))
+    reason = "" if reason in _said(verdict) else paragraph(reason, "reason")
     heading = element("h2", "The verdict", id="verdict-title", class_="unseen")
     below = [element("div", part) for part in (_change(report), _next(report, verdict)) if part]
     parts = [_gains(verdict), _picture(report, verdict), element("div", *below, class_="pair")]
@@ -43,7 +44,9 @@ def render(report: Report) -> str:
 
 def _said(verdict: Mapping[str, Any]) -> str:
     """Give the sentence without the status, which stands above it."""
-    said = plain(verdict["sentence"]).removeprefix(f"{verdict['status']}: ")
+    said = strike(plain(verdict["sentence"]))
+    for status in (verdict["status"], "NO VERDICT"):
+        said = said.removeprefix(f"{status}: ")
     return said[:1].upper() + said[1:]
 
 
@@ -219,23 +222,22 @@ def _change(report: Report) -> str:
 
 
 def _spelt(value: Any) -> str:
-    return "not used" if value is None else strike(spell(value, 60))
+    return "not used" if value is None else strike(spelt(value, 600))
 
 
 def _next(report: Report, verdict: Mapping[str, Any]) -> str:
     """Say what to do, with the commands to type."""
     folder = report.results.folder
-    named = shlex.quote(str(folder)) if folder is not None else "RUN_FOLDER"
+    named = shlex.quote(str(folder)) if folder is not None else None
     recommended, status = verdict.get("recommended"), verdict["status"]
     steps: list[tuple[str, str | None]] = []
-    best = recommended if recommended is not None else _best(report)
     if status == "PROVEN":
-        steps.append(("Take the recommended configuration:", _export(named, best)))
-    elif best is not None and status in {"LEANING", "NONE"}:
-        text = "Look at the leading configuration; adopting it is a bet, not a finding:"
-        steps.append((text, _export(named, best)))
+        steps.append(("Take the recommended configuration:", _export(named, recommended)))
     elif status in {"NOT PROVEN", "WORSE"}:
         steps.append(("Keep the configuration as it stands.", None))
+    elif (bet := _bet(report, verdict)) is not None:
+        text = "Look at the leading configuration; adopting it is a bet, not a finding:"
+        steps.append((text, _export(named, bet)))
     if verdict.get("needed_questions") and status != "PROVEN":
         count = plural(int(verdict["needed_questions"]), "question")
         steps.append((f"To settle it, about {count} would be needed in the held-out part.", None))
@@ -251,10 +253,16 @@ def _next(report: Report, verdict: Mapping[str, Any]) -> str:
     return element("h3", "What to do next") + element("ol", items, class_="next") if items else ""
 
 
-def _best(report: Report) -> int | None:
-    return report.results.best.number if report.results.best else None
+def _bet(report: Report, verdict: Mapping[str, Any]) -> int | None:
+    """Give the trial that leads without a proof, if it is not the configuration as it stands."""
+    number_ = verdict.get("leader")
+    if number_ is None and report.results.best is not None:
+        number_ = report.results.best.number
+    return None if number_ == verdict.get("baseline") else number_
 
 
-def _export(named: str, number_: int | None) -> str:
+def _export(named: str | None, number_: int | None) -> str | None:
+    if named is None:  # the study ran in memory
+        return None
     trial = "" if number_ is None else f" --trial {number_}"
     return f"raytuner export {named}{trial} -o best.yaml"
