@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.confidence import mean_interval
+from raytuner.latency import latency_of
 from raytuner.score_table import Scored
 from raytuner.trial import Trial
 
@@ -30,6 +31,9 @@ def trial_table(results: Results) -> pd.DataFrame:
 
     metrics = results.metrics
     table = pd.DataFrame([_row(results, trial, metrics) for trial in results.ranked])
+    for name, values in _measures(results).items():
+        if name not in table.columns:  # a metric or a parameter may have the name
+            table.insert(table.columns.get_loc("seconds"), name, values)
     for name in results.parameters:
         values = [trial.params.get(name) for trial in results.ranked]
         if None in values:  # pandas would turn integers beside a gap into floats
@@ -70,11 +74,23 @@ def _row(results: Results, trial: Trial, metrics: Sequence[str]) -> dict[str, An
     row["baseline"] = trial.baseline
     row.setdefault("seconds", round(trial.seconds, 3))  # a metric may have the name
     row.setdefault("usd", trial.cost.usd)
-    row["failure"] = trial.reason
+    row["failure"] = trial.reason or (results.broken(trial) if trial.complete else None)
     if trial.failure:
         row["failure"] = f"{trial.failure.kind}: {trial.failure.message}"
     row["key"] = trial.key
     return row
+
+
+def _measures(results: Results) -> dict[str, list[float | None]]:
+    """Give what whole trials measure, where any does: latency, size of the index, ..."""
+    found: dict[str, list[float | None]] = {}
+    waits = [latency_of(trial) for trial in results.ranked]
+    if any(waits):
+        found["latency_p50"] = [wait and wait.p50 for wait in waits]
+        found["latency_p95"] = [wait and wait.p95 for wait in waits]
+    for name in dict.fromkeys(name for trial in results.ranked for name in trial.facts):
+        found[name] = [trial.facts.get(name) for trial in results.ranked]
+    return found
 
 
 def _long(number: int, table: Scored) -> tuple[NDArray[Any], ...]:

@@ -6,7 +6,7 @@ questions, the same resample for all trials; a point is firm if it is on at leas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -40,7 +40,7 @@ def pareto(
     Args:
         results: the run.
         goals: metric or column of `results.trials` to "max" or "min", the most important one
-            first; default: the optimised metric, then dollars a question, if that is known.
+            first; default: those of the study, or else the optimised metric and dollars a question.
         seed: of the resamples.
 
     Returns:
@@ -95,11 +95,7 @@ def _goals(results: Results, goals: Mapping[str, Direction] | None) -> dict[str,
         ConfigError: see `pareto`.
     """
     known = [*results.metrics, *results.trials.columns]
-    if goals is None:
-        own: Direction = "max" if results.maximise else "min"
-        goals = {metric_of(results): own}
-        if UNIT_USD in known:
-            goals = {**goals, UNIT_USD: "min"}
+    goals = _own(results, known) if goals is None else goals
     for name, way in goals.items():
         if name not in known:
             raise ConfigError(
@@ -114,6 +110,15 @@ def _goals(results: Results, goals: Mapping[str, Direction] | None) -> dict[str,
             + "': 'max', 'seconds': 'min'}"
         )
     return dict(goals)
+
+
+def _own(results: Results, known: Sequence[str]) -> dict[str, Direction]:
+    """Choose the goals of the study, or what it optimises and dollars a question."""
+    if results.goal.pareto:
+        return {n: "min" if n in results.goal.lower else "max" for n in results.goal.metrics}
+    own: Direction = "max" if results.maximise else "min"
+    goals: dict[str, Direction] = {metric_of(results): own}
+    return {**goals, UNIT_USD: "min"} if UNIT_USD in known else goals
 
 
 def _means(

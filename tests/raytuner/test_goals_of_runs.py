@@ -4,9 +4,11 @@ import pytest
 
 import raytuner
 from raytuner.component import ConfigError
+from raytuner.insight import pareto
+from raytuner.meter import WorkMeter
 from raytuner.objective import LATENCY, UNIT_USD, Objective, UnitScore
 from raytuner.results import Results
-from raytuner.worker import Job
+from raytuner.worker import Job, run_job
 from tests.raytuner.probes import study
 
 SPACE = {"x": [1, 2, 3, 4]}
@@ -152,10 +154,22 @@ def test_bad_goals_are_refused_before_anything_is_asked(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_figure_is_known_once_a_job_has_ended():
-    from raytuner.meter import WorkMeter
-    from raytuner.worker import run_job
+def test_what_whole_trials_measure_is_in_the_table(tmp_path):
+    table = run(tmp_path, limits=["index_mb <= 30"], scheduler="none").trials.set_index("x")
+    assert table["index_mb"].to_dict() == {x: 10.0 * x for x in SPACE["x"]}
+    assert table["latency_p50"].loc[3] == pytest.approx(3 * table["latency_p50"].loc[1])
+    assert (table["latency_p50"] < table["latency_p95"]).all()
+    assert table["failure"].loc[4] == "index_mb 40, above the limit of 30"
+    assert table["failure"].loc[[1, 2, 3]].isna().all()
 
+
+def test_the_front_is_that_of_the_study(tmp_path):
+    found = pareto(run(tmp_path, metric=["hit", UNIT_USD]))
+    assert found["on_front"].all()
+    assert {"hit", UNIT_USD} <= set(found.columns)
+
+
+def test_a_figure_is_known_once_a_job_has_ended():
     objective = Tradeoff(4)
     ended = run_job(objective, Job("k", {"x": 2}, objective.units()), print, WorkMeter())
     assert ended.facts == {"index_mb": 20.0}
