@@ -31,9 +31,9 @@ def trial_table(results: Results) -> pd.DataFrame:
 
     metrics = results.metrics
     table = pd.DataFrame([_row(results, trial, metrics) for trial in results.ranked])
-    for name, values in _measures(results).items():
+    for name, measured in _measures(results).items():
         if name not in table.columns:  # a metric or a parameter may have the name
-            table.insert(table.columns.get_loc("seconds"), name, values)
+            table.insert(list(table.columns).index("seconds"), name, measured)
     for name in results.parameters:
         values = [trial.params.get(name) for trial in results.ranked]
         if None in values:  # pandas would turn integers beside a gap into floats
