@@ -16,6 +16,7 @@ from pydantic import Field
 from raytuner.schedulers.ladder import check
 from raytuner.schedulers.paired import Values, beaten, mean_of
 from raytuner.schedulers.port import Decisions, Judge, Scheduler
+from raytuner.schedulers.settling import outlook
 from raytuner.schedulers.standby import Standby
 
 _FIRST = 8
@@ -27,6 +28,8 @@ _WORTH = 0.75
 """A rung above this share of all units would pause trials that are all but complete."""
 COHORT = 64
 """Trials that race together where nobody knows how many will come."""
+_SURE = 0.05
+"""A race is settled when the chance of a better trial among the next cohort is below this."""
 MOST = 512
 """Trials that race together at most unless told otherwise."""
 
@@ -109,6 +112,7 @@ class _Heat:
         self.level = 0
         self.waiting: set[str] = set()
         self.values: dict[str, Values] = {}
+        self.last: dict[str, Values] = {}
 
     def add(self, key: str) -> None:
         self.waiting.add(key)
@@ -118,7 +122,7 @@ class _Heat:
     def report(self, key: str, values: Values) -> None:
         if key in self.waiting:
             self.waiting.discard(key)
-            self.values[key] = values
+            self.values[key] = self.last[key] = values
 
     def drop(self, key: str) -> None:
         self.waiting.discard(key)
@@ -147,6 +151,7 @@ class _Race:
         self._of: dict[str, _Heat] = {}
         self._measured: dict[str, Values] = {}
         self._champions: dict[str, Values] = {}
+        self._verdicts: dict[int, str | None] = {}
 
     def add(self, key: str) -> int:
         if not self._heats or self._heats[-1].closed:
@@ -177,6 +182,36 @@ class _Race:
         if self._heats:
             self._heats[-1].closed = True
         return self._decided()
+
+    def settled(self) -> str | None:
+        """Say why another cohort of trials by chance is not worth it, or None.
+
+        Only cohorts that are over count; so this changes with the last trial of one.
+        """
+        if self._turn not in self._verdicts:
+            self._verdicts = {self._turn: self._outlook()}
+        return self._verdicts[self._turn]
+
+    def _outlook(self) -> str | None:
+        units, further = self._ladder[-1], self._race.trials or COHORT
+        if len(self._ladder) == 1 or not self._champions:
+            return None
+        rows = sorted(key for heat in self._heats[: self._turn] for key in heat.last)
+        best = _ranked(self._champions)[0]
+        if best not in rows:
+            return None
+        scores = np.full((len(rows), units), np.nan)
+        for row, key in enumerate(rows):
+            values = self._of[key].last[key]
+            scores[row, : len(values)] = values
+        seen = outlook(scores, rows.index(best), self._ladder[0], further)
+        if seen is None or seen.chance >= _SURE:
+            return None
+        return (
+            f"the next {further} trials would include one better by {seen.effect:.2g}, the least "
+            f"that {units} questions tell apart, with a chance of {seen.chance:.1%} "
+            f"(estimated from {len(rows)} trials)"
+        )
 
     def _decided(self) -> Decisions:
         """Decide for the heat whose turn it is, and for the next ones if that ends it."""
