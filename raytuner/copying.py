@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from raytuner.events import look_event
@@ -53,6 +53,23 @@ def comparing(events: Iterable[Event], scope: str) -> Iterator[tuple[Event, Even
             opened = event
         elif opened is not None and opened["scope"] == scope:
             yield opened, event
+
+
+def chosen_by(events: Iterable[Event], opened: Event, held_out: Sequence[str]) -> list[str]:
+    """List the held-out units that another study, of any scope, has searched on.
+
+    Args:
+        events: its journal.
+        opened: what opens a session of this study; names the digest of what each unit asks.
+        held_out: ids of the units.
+    """
+    own = dict(zip(opened["units"], opened.get("contents") or (), strict=False))
+    theirs: set[str] = set()
+    for event in events:
+        if event["event"] == "opened":
+            digests = dict(zip(event["units"], event.get("contents") or (), strict=False))
+            theirs.update(digests[unit] for unit in _searched(event) if digests.get(unit))
+    return [unit for unit in held_out if own.get(unit) in theirs]
 
 
 def _searched(opened: Event) -> list[str]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from raytuner.component import ConfigError, digest
-from raytuner.copying import comparing, copied
+from raytuner.copying import chosen_by, comparing, copied
+from raytuner.events import look_event
 from raytuner.given import completed, read_points
 from raytuner.goal import Goal
 from raytuner.journal import Event, Journal, read
@@ -62,7 +63,7 @@ class Task:
     space: Space
     standing: Params
     split: Split
-    goal: Goal = Goal()  # noqa: RUF009 - frozen
+    goal: Goal
 
     def point(self, params: Params) -> Point | None:
         """Give the point of an earlier configuration; None if the space does not have it."""
@@ -71,6 +72,7 @@ class Task:
             return None
         try:
             point = completed(given, self.space, self.standing)
+            self.objective.key(point)
         except ConfigError:
             return None
         return None if self.space.violated(point) else point
@@ -81,10 +83,7 @@ class Task:
 
     def same(self, point: Point, key: str) -> bool:
         """Tell whether a point computes what an earlier trial has computed."""
-        try:
-            return self.objective.key(point) == key
-        except ConfigError:
-            return False
+        return self.objective.key(point) == key
 
 
 def read_runs(
@@ -208,11 +207,18 @@ class WarmStart:
         events = list(journal)
         for run in self.runs:
             session = [{"event": "opened", **facts, **_opening(run, facts)}]
-            session += copied(run.events, events, self.task.objective.scope(), self.task.split)
+            scores = copied(run.events, events, self.task.objective.scope(), self.task.split)
+            session += scores or self._look(run, facts)
             session.append({"event": "closed", "reason": None})
             journal.append(*session)
             events += [{**event, "t": 0.0} for event in session]
         return events
+
+    def _look(self, run: Earlier, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Count it as a look if what is held out now has chosen what is tried first."""
+        seen = chosen_by(run.events, facts, self.task.split.held_out)
+        keys = [self.task.objective.key(point) for point in run.best] if seen else []
+        return [dict(look_event(keys, seen))] if keys else []
 
     def prime(
         self, proposer: Proposer, events: Sequence[Event], record: Record, *, learns: bool

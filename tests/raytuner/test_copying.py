@@ -1,6 +1,6 @@
 """What one journal has measured, copied into another."""
 
-from raytuner.copying import comparing, copied
+from raytuner.copying import chosen_by, comparing, copied
 from raytuner.split import Split
 
 
@@ -59,3 +59,11 @@ def test_what_was_held_out_then_and_is_now_comes_with_the_looks_at_it():
 def test_events_come_with_what_opened_their_session():
     assert [e["event"] for o, e in comparing(EARLIER, "other")] == ["trial", "units"]
     assert list(comparing([trial("k")], "s")) == []
+
+
+def test_what_asks_the_same_is_the_same_question_whatever_it_is_called():
+    then = {**opened("other", search=2), "contents": ["A", "B", "C"]}
+    now = {**opened(units=("q1", "q2", "q3")), "contents": ["B", "C", "A"]}
+    assert chosen_by([then], now, ["q1", "q2"]) == ["q1"]
+    assert chosen_by([opened()], now, ["q1", "q2"]) == []
+    assert chosen_by([then], opened(), ["a", "b"]) == []

@@ -124,6 +124,68 @@ def test_a_search_that_learns_is_told_what_is_known_before_it_is_asked(tmp_path,
     assert all(dict(pairs)["x"] in {3, 4} for pairs in points_of(log))
 
 
+def test_what_is_known_counts_by_what_is_optimised_now(tmp_path, monkeypatch):
+    earlier(tmp_path)
+    heard, log = Heard(monkeypatch, "greedy"), tmp_path / "log"
+    goal = {"hit": 1, "loss": -3}
+    results = warm(tmp_path, Questions(log=log), search="greedy", metric=goal)
+
+    def total(params):
+        return (
+            sum(
+                worth(params, f"q{n}", "hit") - 3 * worth(params, f"q{n}", "loss")
+                for n in range(UNITS)
+            )
+            / UNITS
+        )
+
+    for params, score, _ in heard.told[:12]:
+        assert score == pytest.approx(total(params))
+    best = sorted((params for params, *_ in heard.told[:12]), key=total, reverse=True)
+    assert [dict(trial.params) for trial in results.record.current] == best[:BEST]
+    assert evaluations(log) == []
+
+
+def test_held_out_scores_come_with_the_looks_at_them(tmp_path):
+    objective = Questions(units=60, base={"x": 1, "y": "a"})
+    old = earlier(tmp_path, objective=objective)
+    assert old.record.held_out
+    assert len(old.record.looks) == 1
+    log = tmp_path / "log"
+    new = warm(tmp_path, Questions(units=60, base={"x": 1, "y": "a"}, log=log))
+    assert evaluations(log) == []
+    assert len(new.record.looks) == 1  # the same configurations meet
+    assert new.verdict.to_dict()["looks"] == old.verdict.to_dict()["looks"]
+    assert Results.open(tmp_path / "runs/t").record.looks == new.record.looks
+
+
+def test_questions_that_chose_before_are_asked_anew_to_judge(tmp_path):
+    def questions(log=None):
+        return Questions(units=60, base={"x": 1, "y": "a"}, log=log)
+
+    earlier(tmp_path, objective=questions(), verdict={"held_out": 0}, scheduler="none")
+    log = tmp_path / "log"
+    new = warm(tmp_path, questions(log))
+    asked = {unit for _, unit in evaluations(log)}
+    assert asked == set(new.record.held_out)
+    assert len(new.record.looks) == 2
+
+
+def test_best_ones_of_other_metrics_chosen_by_held_out_questions_count_as_a_look(tmp_path):
+    class Told(Questions):
+        def contents(self):
+            return {unit: f"text of {unit}" for unit in self.units()}
+
+    def questions(scope, count):
+        return Told(units=count, base={"x": 1, "y": "a"}, scope=scope)
+
+    earlier(tmp_path, "whole", questions("then", 60), verdict={"held_out": 0})
+    earlier(tmp_path, "parted", questions("then", 60))
+    fields = {"objective": questions("now", 60)}
+    assert len(warm(tmp_path, runs=["runs/whole"], name="a", **fields).record.looks) == 2
+    assert len(warm(tmp_path, runs=["runs/parted"], name="b", **fields).record.looks) == 1
+
+
 @pytest.mark.parametrize("kind", ["greedy", "neighbours", "bayes", "hyperopt"])
 def test_a_search_that_learns_is_resumed_as_if_it_had_not_been_away(tmp_path, kind):
     earlier(tmp_path, space={"x": [1, 2], "y": ["a", "b"]})
