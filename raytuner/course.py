@@ -19,7 +19,7 @@ from raytuner.order import Order, Proposal
 from raytuner.record import Record
 from raytuner.rungs import Rungs
 from raytuner.trial import Trial
-from raytuner.worker import Ended
+from raytuner.worker import Ended, facts_of
 
 
 class Course:
@@ -155,6 +155,7 @@ class Course:
         else:
             trial.status = "complete"
             self._check_metric(trial)
+            self._recover_facts(trial)
             broken = self._limits.broken(trial)
             self._intake.tell(trial.key, None if broken else score, None, ended=True)
             self._listener.ended(trial)
@@ -164,6 +165,16 @@ class Course:
         values = self.goal.values(trial, units)
         stopped = self._rungs.reached(trial.key, score, values)
         self._prune(stopped, known=known)
+
+    def _recover_facts(self, trial: Trial) -> None:
+        """Ask for figures that a limit needs, and that a session was cut off before recording."""
+        limited = {limit.measure for limit in self._limits.limits}
+        if trial.facts or limited.isdisjoint(self._objective.fact_names):
+            return
+        trial.facts.update(facts_of(self._objective, trial.params))
+        if trial.facts:
+            outcome = Ended(trial.key, "complete", 0.0, facts=dict(trial.facts))
+            self._unrecorded.append(ended_event(outcome))
 
     def _rule_out(self, trial: Trial, reason: str, *, known: bool) -> None:
         """End a trial that breaks a limit; to the search it is one that cannot be used."""

@@ -260,11 +260,13 @@ def _finish(job: Job, progress: _Progress, emit: Emit, started: float, meter: Wo
 
 
 def _facts(objective: Objective, job: Job, progress: _Progress) -> dict[str, float]:
+    return facts_of(objective, job.params) if progress.scored else {}
+
+
+def facts_of(objective: Objective, params: Params) -> dict[str, float]:
     """Ask for figures of a configuration that has run; no trial fails for want of them."""
-    if not progress.scored:
-        return {}
     try:
-        given = objective.facts(job.params)
+        given = objective.facts(params)
         return {str(name): float(value) for name, value in given.items() if math.isfinite(value)}
     except Exception:  # noqa: BLE001 - any objective, any exception; its scores stand
         _log.warning("an objective gave no facts", exc_info=True)

@@ -154,7 +154,8 @@ def study(objective=None, **fields):
 def table(results):
     """The trial table without what measures time."""
     results = results if isinstance(results, Results) else Results.open(results)
-    return results.trials.drop(columns=["seconds"])
+    timed = ["seconds", "latency_p50", "latency_p95"]
+    return results.trials.drop(columns=timed, errors="ignore")
 
 
 def evaluations(log):

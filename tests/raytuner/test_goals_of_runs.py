@@ -163,6 +163,20 @@ def test_what_whole_trials_measure_is_in_the_table(tmp_path):
     assert table["failure"].loc[[1, 2, 3]].isna().all()
 
 
+@pytest.mark.parametrize("scheduler", ["none", {"kind": "asha", "grace": 8}])
+def test_a_figure_that_was_not_recorded_in_time_is_asked_for_again(tmp_path, scheduler):
+    fields = {"limits": ["index_mb <= 30"], "scheduler": scheduler}
+    run(tmp_path, **fields)
+    path = tmp_path / "runs/t/journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    ends = [n for n, line in enumerate(lines) if b'"event":"ended"' in line or b'"closed"' in line]
+    path.write_bytes(b"".join(line for n, line in enumerate(lines) if n not in ends))
+    assert run(tmp_path, **fields).best.params == {"x": 3}
+    opened = Results.open(tmp_path / "runs/t")
+    assert opened.best.params == {"x": 3}
+    assert by_x(opened)[3].facts == {"index_mb": 30.0}
+
+
 def test_the_front_is_that_of_the_study(tmp_path):
     found = pareto(run(tmp_path, metric=["hit", UNIT_USD]))
     assert found["on_front"].all()
