@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from raytuner.charts import effects
+from raytuner.charts import Part, bars, effects
 from raytuner.charts.effects import reach, room
-from raytuner.charts.svg import element, escape
+from raytuner.charts.svg import element, escape, number
 from raytuner.printable import plain
 from raytuner.report.data import Report
 from raytuner.report.html import section
@@ -15,7 +15,7 @@ MOST = 24
 
 def render(report: Report) -> str:
     """Draw the main effects, one small chart a parameter, all on one scale."""
-    knobs = [knob for knob in report.knobs[:MOST] if knob.levels]
+    knobs = [knob for knob in report.effects.knobs[:MOST] if knob.levels]
     if not knobs:
         return ""
     domain = reach([level for knob in knobs for level in knob.levels])
@@ -33,7 +33,7 @@ def render(report: Report) -> str:
     dead = ", ".join(map(plain, dead_knobs(report.results)))
     few = any(level.few for knob in knobs for level in knob.levels)
     notes = [
-        report.note,
+        report.effects.note,
         "Faint values rest on too few configurations to lean on." if few else "",
         f"No effect on any score: {dead}." if dead else "",
     ]
@@ -44,5 +44,23 @@ def render(report: Report) -> str:
         "mean paired difference over questions, with its 95 % interval. All charts share one "
         "scale; the parameter that matters most comes first.",
         element("div", *charts, class_="multiples"),
+        _model(report),
         element("p", escape(plain(said)), class_="caption") if said else "",
+    )  # fmt: skip
+
+
+def _model(report: Report) -> str:
+    """Draw what a random forest thinks, where it can be believed."""
+    found = report.effects
+    if not found.model or found.r2 is None:
+        return ""
+    rows = sorted(found.model, key=lambda row: -row[1])[:MOST]
+    parts = [Part(plain(name), share, f"{share:.0%}".replace("%", " %")) for name, share in rows]
+    title = "A second opinion: share of importance by a random forest"
+    r2 = number(found.r2, 2)
+    said = f"It explains {r2} of the variance of trials it has not seen (out-of-bag R²)."
+    drawn = bars(parts, title=title, width=420)
+    return element(
+        "figure", element("figcaption", title), drawn, element("p", said, class_="caption"),
+        class_="model",
     )  # fmt: skip

@@ -53,7 +53,7 @@ def estimated(report: Report) -> str:
 
 
 def _order(report: Report) -> list[str]:
-    known = [knob.name for knob in report.knobs if knob.name in report.results.parameters]
+    known = [knob.name for knob in report.effects.knobs if knob.name in report.results.parameters]
     return [*known, *(name for name in report.results.parameters if name not in known)]
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from raytuner.charts.forest import whisker
 from raytuner.charts.svg import element, escape, number, signed, span
 from raytuner.confidence import Interval, mean_interval
+from raytuner.objective import UNIT_TOKENS, UNIT_USD
 from raytuner.printable import plain
 from raytuner.report.data import Report
 from raytuner.report.html import dollars, scroller, seconds, section, spelt
@@ -104,7 +105,8 @@ def _columns(report: Report) -> list[_Column]:
 
         columns.append(_Column("against trial " + str(base.number), gain, signed))
     columns += [_parameter(report, name) for name in results.parameters]
-    others = dict.fromkeys(m for t in trials for m in t.metrics if m != results.metric)
+    told = {results.metric, UNIT_USD, UNIT_TOKENS}
+    others = dict.fromkeys(m for t in trials for m in t.metrics if m not in told)
     columns += [_Column(plain(m), partial(_mean, m), number) for m in list(others)[:3]]
     if any(trial.cost.usd for trial in trials):
         columns.append(_Column("$ a question", _usd, lambda v: "–" if v is None else dollars(v)))

@@ -51,7 +51,7 @@ def render(report: Report) -> str:
             )
         )  # fmt: skip
     title = "Parallel coordinates of all trials"
-    drawn = parallel(axes, lines, title=title, width=max(620, 130 * len(axes)))
+    drawn = parallel(axes, lines, title=title, width=max(880, 130 * len(axes)))
     return section(
         "parallel", "Every trial",
         "One line a configuration, from its values to its score; dark lines are good, the dashed "
@@ -68,7 +68,7 @@ def about(score: float) -> str:
 
 
 def _order(report: Report) -> list[str]:
-    known = [knob.name for knob in report.knobs if knob.name in report.results.parameters]
+    known = [knob.name for knob in report.effects.knobs if knob.name in report.results.parameters]
     kept = set(known)
     return [*known, *(name for name in report.results.parameters if name not in kept)]
 

@@ -232,7 +232,8 @@ def _next(report: Report, verdict: Mapping[str, Any]) -> str:
     recommended, status = verdict.get("recommended"), verdict["status"]
     steps: list[tuple[str, str | None]] = []
     if status == "PROVEN":
-        steps.append(("Take the recommended configuration:", _export(named, recommended)))
+        text = f"Take the recommended configuration, trial {recommended}:"
+        steps.append((text, _export(named, recommended)))
     elif status in {"NOT PROVEN", "WORSE"}:
         steps.append(("Keep the configuration as it stands.", None))
     elif (bet := _bet(report, verdict)) is not None:
@@ -246,7 +247,9 @@ def _next(report: Report, verdict: Mapping[str, Any]) -> str:
         steps.append(("Go on in a notebook:", f'Results.open("{folder}").trials'))
     items = "".join(
         element(
-            "li", escape(text), element("code", escape(plain(strike(command)))) if command else ""
+            "li",
+            escape(text if command else text.rstrip(":.") + "."),
+            element("code", escape(plain(strike(command)))) if command else "",
         )
         for text, command in steps
     )

@@ -213,3 +213,53 @@ def test_a_file_is_replaced_as_a_whole(results, tmp_path):
 def test_a_place_that_cannot_be_written_is_one_sentence(results, tmp_path):
     with pytest.raises(ConfigError, match="cannot be written: No such file"):
         write(results, tmp_path / "nowhere" / "report.html")
+
+
+class Odd(Questions):
+    """Metrics, questions and failures with names that nobody would choose."""
+
+    def units(self):
+        return tuple(f"q{number} {HOSTILE}" for number in range(self.count))
+
+    def metrics(self):
+        return (f"hit {HOSTILE}", "loss")
+
+
+def test_hostile_names_of_everything_are_text():
+    found = run(Odd(), space={"x": [1, 2], "y": ["a", HOSTILE]})
+    found.name = HOSTILE
+    found.stop_reason = HOSTILE
+    text = render(found, unexplained=HOSTILE)
+    outline = Outline(text)
+    assert "img" not in outline.names
+    assert "injected" not in outline.ids
+    assert outline.inline == []
+    assert all(link[1:] in outline.ids for link in outline.links)
+
+
+STATUSES = {
+    "PROVEN": "raytuner export",
+    "LEANING": "a bet, not a finding",
+    "NOT PROVEN": "Keep the configuration as it stands.",
+    "WORSE": "Keep the configuration as it stands.",
+    "NONE": "a bet, not a finding",
+}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_verdict_says_what_to_do(results, status):
+    given = results.verdict.to_dict()
+    trial = next(t.number for t in results.ranked if not t.baseline)
+    given |= {"status": status, "sentence": f"{status}: said so.", "leader": trial}
+    given |= {"recommended": trial if status == "PROVEN" else 0, "needed_questions": 412}
+
+    class Given:
+        def to_dict(self):
+            return given
+
+    results.__dict__["verdict"] = Given()
+    text = render(results)
+    Outline(text)
+    assert "Said so." in text
+    assert STATUSES[status] in text
+    assert ("about 412 questions" in text) == (status != "PROVEN")
