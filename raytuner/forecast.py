@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raytuner.foresight import Outlook, foresee
-from raytuner.inference_budget import FIRST
+from raytuner.limits import FIRST
 from raytuner.objective import Cost, Objective, Params
 from raytuner.printable import plain, print_json
 from raytuner.schedulers import Full, Scheduler
@@ -138,7 +138,7 @@ def _part(cost: Cost, share: float) -> Cost:
 def _met_by_all(prepared: Prepared, units: int) -> int:
     """Count the questions that a trial answers before it can be stopped."""
     first = prepared.scheduler.rungs(units)[0]
-    return first if prepared.study.budget.usd_per_question is None else min(first, FIRST)
+    return min(first, FIRST) if prepared.goal.limits else first
 
 
 def _scaled(amounts: Sequence[float], count: int) -> float:

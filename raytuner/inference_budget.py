@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raytuner.limits import FIRST as FIRST  # noqa: PLC0414
+from raytuner.limits import FIRST
 from raytuner.schedulers import Decisions
 
 
