@@ -56,8 +56,6 @@ class Evaluation:
             else:
                 pipeline = pipeline or Pipeline(self.space.library(self.config, spending))
                 queries = rows
-            if not start:
-                self._tell_cut(pipeline)
             yield from self._batch(pipeline, batch, queries, spending)
 
     def _batch(
@@ -90,11 +88,3 @@ class Evaluation:
         if one.seconds is not None:
             notes[LATENCY] = round(one.seconds, 6)
         return UnitScore(unit, scores, notes=notes or None)
-
-    def _tell_cut(self, pipeline: Pipeline) -> None:
-        """Count texts beyond the model's limit: what it never saw is said, not hidden."""
-        with self.meter.stage("vectors"):
-            texts, tokens = pipeline.library.ingestion.unseen_tokens()
-        if texts:
-            self.meter.count("texts cut at the model's limit", texts)
-            self.meter.count("tokens never seen by the model", tokens)

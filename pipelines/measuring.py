@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 20
 """Most queries that are run one at a time."""
-INDEX_FACTS = ("chunks", "index_mb")
+INDEX_FACTS = ("chunks", "index_mb", "chunks_cut", "tokens_unseen")
 """What `index_facts` gives."""
 PATIENCE = 0.5
 """Seconds after which no further query is begun: slow stages need fewer to be known."""
@@ -83,7 +83,8 @@ def index_facts(library: CachedLibrary) -> Mapping[str, float]:
 
     Returns:
         `chunks`: their number; `index_mb`: vectors and texts of the chunks in 10^6 bytes,
-        uncompressed: what has to be held to answer, whatever a store adds to it.
+        uncompressed: what has to be held to answer, whatever a store adds to it; `chunks_cut`:
+        those whose text is longer than the embedding model reads, and `tokens_unseen` of them.
     """
     chunks = library.ingestion.texts
     held = sum(len(text.encode("utf-8", "surrogatepass")) for text in chunks)
@@ -91,4 +92,6 @@ def index_facts(library: CachedLibrary) -> Mapping[str, float]:
         fitted = isinstance(library.config.embedder, CorpusEmbedder)
         vectors = library.matched_vectors() if fitted else library.ingestion.document_vectors
         held += vectors.nbytes
-    return dict(zip(INDEX_FACTS, (float(len(chunks)), held / 1e6), strict=True))
+    cut, unseen = library.ingestion.unseen_tokens()
+    figures = (float(len(chunks)), held / 1e6, float(cut), float(unseen))
+    return dict(zip(INDEX_FACTS, figures, strict=True))

@@ -16,8 +16,8 @@ from raytuner.results import Results
 from raytuner.spending import accounts, plain_work, spoken
 from raytuner.trial import Trial
 
-CUT, UNSEEN = "texts cut at the model's limit", "tokens never seen by the model"
-"""Counters that say something about a configuration, not about work: see `_cut`."""
+_CUT, _UNSEEN = "chunks_cut", "tokens_unseen"
+"""Facts of a configuration: see `_cut`."""
 
 
 def lines(results: Results, study: Path | None = None) -> list[str]:
@@ -88,21 +88,23 @@ def _contenders(results: Results) -> str:
 
 def _cut(best: Trial, baseline: Trial | None) -> list[str]:
     """Say what the embedding model never saw of the chunks of the best configuration."""
-    texts = best.counts.get(CUT, 0)
-    standing = baseline.counts.get(CUT, 0) if baseline is not None else texts
+    texts = best.facts.get(_CUT, 0)
+    standing = baseline.facts.get(_CUT, 0) if baseline is not None else texts
     if not texts and not standing:
         return []
-    said = f"  Note: {_unseen(best.counts)}"
+    said = f"  Note: {_unseen(best.facts)}"
     if baseline is not None and standing != texts:
-        said += f"; as it stands: {_unseen(baseline.counts)}"
+        said += f"; as it stands: {_unseen(baseline.facts)}"
     return [f"{said}."]
 
 
-def _unseen(counts: Mapping[str, int]) -> str:
-    texts, tokens = counts.get(CUT, 0), counts.get(UNSEEN, 0)
+def _unseen(facts: Mapping[str, float]) -> str:
+    texts, tokens = facts.get(_CUT, 0), facts.get(_UNSEEN, 0)
     if not texts:
         return "no chunk is longer than the embedding model reads"
-    return f"{texts:,} chunk texts are longer than the model reads, {tokens:,} tokens went unseen"
+    return (
+        f"{texts:,.0f} chunk texts are longer than the model reads, {tokens:,.0f} tokens went unseen"
+    )
 
 
 def dead_knobs(results: Results) -> list[str]:
@@ -167,8 +169,7 @@ def _failed(results: Results) -> list[str]:
 def _work(results: Results) -> list[str]:
     """Say what the latest session did, and what it paid for."""
     paid = spoken(accounts(results.work))
-    work = plain_work(results.work)
-    done = {name: amount for name, amount in work.items() if name not in {CUT, UNSEEN}}
+    done = plain_work(results.work)
     if not done and not paid:
         return ["Work done: none, everything was on record."] if results.total_work else []
     said = "Work done: " + ", ".join(f"{amount:,} {name}" for name, amount in done.items())

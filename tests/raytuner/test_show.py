@@ -16,10 +16,13 @@ HOSTILE = "[red]no[/red]\x1b[31m\r\n\t\u202e end"
 
 
 class Scripted(Objective):
-    """Scores questions as `scores[parameter value]` says, and counts what `counts` says."""
+    """Scores questions as `scores[parameter value]` says, with facts as `known` says."""
 
-    def __init__(self, scores, counts=None, standing=None):
-        self.scores, self.counts, self.standing = scores, counts or {}, standing
+    def __init__(self, scores, known=None, standing=None):
+        self.scores, self.known, self.standing = scores, known or {}, standing
+
+    def facts(self, params):
+        return self.known.get(params["a"], {})
 
     def units(self):
         return [f"q{n}" for n in range(len(next(iter(self.scores.values()))))]
@@ -35,8 +38,6 @@ class Scripted(Objective):
 
     def evaluate(self, params, units, meter):
         meter.count("chunks built", 2)
-        for name, amount in self.counts.get(params["a"], {}).items():
-            meter.count(name, amount)
         scores = dict(zip(self.units(), self.scores[params["a"]], strict=True))
         yield [UnitScore(unit, {"recall": scores[unit]}) for unit in units]
 
@@ -48,7 +49,7 @@ def results_of(objective, space=None, **more):
 
 
 def cut(texts, tokens):
-    return {"texts cut at the model's limit": texts, "tokens never seen by the model": tokens}
+    return {"chunks_cut": float(texts), "tokens_unseen": float(tokens)}
 
 
 @pytest.fixture
