@@ -10,11 +10,12 @@ from raytuner.search import Search
 
 SAMPLES = 48
 """Points that a model with a race looks at; of a small grid, half of all."""
-LARGE = 64
-"""From so many questions on, the first rung of such a race has 16 of them, not 8."""
+GRACE = 16
+"""Questions of the first rung of such a race, half of all if these are less than two rungs."""
+_MANY = 64
 _HALVED = frozenset({"asha", "bohb"})
-"""Schedulers whose searches get half of a grid as `samples`: looking for the last points that it
-has not seen takes a search that repeats itself minutes."""
+"""Schedulers whose searches get half of a grid as `samples` if it has many points: a search that
+repeats itself looks for the last ones for minutes."""
 
 
 class Method(NamedTuple):
@@ -33,11 +34,11 @@ class Method(NamedTuple):
         """Give both for a grid of so many points and so many questions searched on."""
         search: dict[str, Any] = {"kind": self.search}
         scheduler: dict[str, Any] = {"kind": self.scheduler}
-        if self.scheduler in _HALVED:
+        if self.scheduler in _HALVED and points > _MANY:
             search["samples"] = -(-points // 2)
         if self.ours:
             search["samples"] = min(SAMPLES, -(-points // 2))
-            scheduler["grace"] = 16 if questions >= LARGE else 8
+            scheduler["grace"] = min(GRACE, -(-questions // 2))
         return search, scheduler
 
 

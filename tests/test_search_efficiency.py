@@ -218,7 +218,7 @@ class TestMethods:
         )
         assert named("bayes+race*").sized(27, 43) == (
             {"kind": "bayes", "samples": 14},
-            {"kind": "race", "grace": 8},
+            {"kind": "race", "grace": 16},
         )
         assert named("grid+race").sized(27, 43) == ({"kind": "grid"}, {"kind": "race"})
 
