@@ -12,6 +12,8 @@ MOST_TEXT = 5_000_000
 """Characters of questions, passages and answers that a report holds; see `Budget`."""
 _LONGEST = 700
 """Characters of one passage that are shown; the others around its evidence are cut."""
+_BEFORE = 120
+"""Characters before the first evidence that are shown."""
 _OPEN = 3
 """Passages of one list that are shown at once; the others unfold."""
 _LISTED = 10
@@ -114,11 +116,9 @@ def _plain(text: str) -> str:
 
 
 def _window(length: int, marks: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    if length <= _LONGEST:
-        return 0, length
-    start = max(0, marks[0][0] - 120) if marks else 0
-    start = min(start, length - _LONGEST)
-    return start, start + _LONGEST
+    """Choose what is shown of a long passage: from a little before its first evidence on."""
+    start = marks[0][0] - _BEFORE if marks and marks[0][0] > 2 * _BEFORE else 0
+    return start, min(length, start + _LONGEST)
 
 
 def texts(explanation: Mapping[str, Any]) -> list[str]:

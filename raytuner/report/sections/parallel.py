@@ -54,9 +54,9 @@ def render(report: Report) -> str:
     drawn = parallel(axes, lines, title=title, width=max(880, 130 * len(axes)))
     return section(
         "parallel", "Every trial",
-        "One line a configuration, from its values to its score; dark lines are good, the dashed "
-        "one is the configuration as it stands. Drag along an axis, or choose a value by click or "
-        "Enter, to see which configurations pass there.",
+        "One line a configuration, from its values to its score; the stronger a line, the better. "
+        "The dashed one is the configuration as it stands. Drag along an axis, or choose a value "
+        "by click or Enter, to see which configurations pass there.",
         scroller(drawn, title), element("p", class_="caption", id="brushed", aria_live="polite"),
         estimated(report),
     )  # fmt: skip
