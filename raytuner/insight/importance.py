@@ -119,7 +119,7 @@ class _Effects:
         drawn = resamples(matrix.units, results.groups, DRAWS, seed).astype(np.float64)
         self._drawn = drawn / drawn.sum(axis=1, keepdims=True)
         groups = cluster_count(matrix.units, results.groups)
-        self._spread = np.sqrt(groups / (groups - 1)) if groups > 1 else np.inf
+        self._spread = np.sqrt(groups / (groups - 1)) if groups > 1 else np.nan
         self._rng = np.random.default_rng(seed + 1)
 
     def of(self, name: str) -> list[dict[str, Any]]:

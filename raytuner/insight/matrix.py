@@ -62,10 +62,10 @@ def common(results: Results) -> Matrix:
     shared = _shared(scored, metric)
     if shared.sum() < min(FEWEST, whole := _shared(complete, metric).sum()):
         chosen, shared = complete, _shared(complete, metric) if whole else shared
+    if not chosen or not shared.any():
+        return Matrix([], [], np.empty((0, 0)), len(scored))
     values = np.array([trial.values(metric)[shared] for trial in chosen], dtype=np.float64)
     units = [unit for unit, kept in zip(results.record.units, shared, strict=True) if kept]
-    if not chosen or not units:
-        return Matrix([], [], np.empty((0, 0)), len(scored))
     return Matrix(chosen, units, values, len(scored) - len(chosen))
 
 
