@@ -55,6 +55,7 @@ class Pipeline:
     def __init__(self, library: CachedLibrary) -> None:
         self.library = library
         self.config = library.config
+        self._timed = False
 
     @cached_property
     def found(self) -> Found:
@@ -95,6 +96,7 @@ class Pipeline:
             yield [self._lost(number, queries[number]) for number in lost]
         kept = [number for number, query in enumerate(queries) if query not in self.found.failures]
         hits = {number: self.hits(queries[number]) for number in kept}
+        self._timed = self._any_timed([queries[number] for number in kept])
         usage = {number: self.found.usage.get(queries[number], Cost()) for number in kept}
         generator = self.config.generator
         if generator is None:
@@ -131,9 +133,15 @@ class Pipeline:
             if answer.seconds is None:
                 return None
             answering = answer.seconds
-        local = self._local if self.config.paid else float(self.found.local[query])
+        local = float(self.found.local[query]) if self._timed else self._local
         seconds = local + self.found.asked.get(query, 0.0) + answering
         return None if math.isnan(seconds) else seconds
+
+    def _any_timed(self, queries: Sequence[int]) -> bool:
+        """Tell whether times of single queries are to be had; else all get the median."""
+        if self.config.paid:
+            return False
+        return not bool(np.isnan(self.found.local[list(queries)]).all())
 
     @cached_property
     def _local(self) -> float:
