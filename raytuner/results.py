@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from raytuner.verdict import Verdict
+
+_SHOWN = 60
+"""Trials that a notebook shows, as pandas does."""
 
 
 class Results(Insight):
@@ -248,7 +252,10 @@ class Results(Insight):
         return dict(sorted(self.record.stages.items(), key=lambda item: -item[1]))
 
     def _repr_html_(self) -> str:
-        return str(self.trials.drop(columns=["key"], errors="ignore").to_html(escape=True))
+        """Show the verdict and the trials in a notebook; of many trials, the ends of the table."""
+        table = self.trials.drop(columns=["key"], errors="ignore")
+        shown = table.to_html(escape=True, max_rows=_SHOWN)
+        return f"<p><b>{html.escape(self.verdict.sentence)}</b></p>\n{shown}"
 
 
 def _goal(opened: Mapping[str, Any], config: Mapping[str, Any]) -> Goal:

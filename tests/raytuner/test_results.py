@@ -1,5 +1,6 @@
 """Tables, intervals, comparisons and files of an outcome."""
 
+import html
 import json
 import math
 
@@ -13,11 +14,10 @@ from scipy import stats
 import raytuner
 from raytuner import Study, run
 from raytuner.component import ConfigError
-from raytuner.journal import encode
-from raytuner.tables import COLUMNS
-from raytuner.tables import parquet_ready
 from raytuner.confidence import mean_interval
+from raytuner.journal import encode
 from raytuner.results import Results
+from raytuner.tables import COLUMNS, parquet_ready
 from tests.raytuner.probes import SPACE, Questions, study, table, worth
 
 
@@ -140,9 +140,17 @@ def test_inactive_parameters_are_empty():
 
 def test_html_is_escaped():
     space = {"x": ["<script>alert(1)</script>", "b"]}
-    html = raytuner.run(study(space=space), in_memory=True)._repr_html_()
-    assert "<script>" not in html
-    assert "&lt;script&gt;" in html
+    shown = raytuner.run(study(space=space), in_memory=True)._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_html_says_the_verdict_and_shows_the_ends_of_a_long_table():
+    results = raytuner.run(study(space={"x": {"int": [1, 80]}}), in_memory=True)
+    shown = results._repr_html_()
+    assert html.escape(results.verdict.sentence) in shown
+    assert "<td>...</td>" in shown
+    assert shown.count("<tr") < len(results.trials)
 
 
 def test_nothing_yet():
