@@ -123,6 +123,7 @@ def as_plain(results: Results) -> dict[str, Any]:
         "study": results.name,
         "metric": results.metric,
         "maximise": results.maximise,
+        "limits": [str(limit) for limit in results.goal.limits],
         "best": dict(best.params) if best else None,
         "verdict": results.verdict.to_dict(),
         "gain over baseline": gain._asdict() if gain else None,

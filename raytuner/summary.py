@@ -44,7 +44,13 @@ def lines(results: Results, study: Path | None = None) -> list[str]:
 def _leader(results: Results) -> list[str]:
     best, baseline = results.best, results.baseline
     if best is None:
-        return ["No configuration has been scored on every question yet."]
+        over = [trial for trial in results.ranked if results.score(trial) is not None]
+        if not over:
+            return ["No configuration has been scored on every question yet."]
+        return [
+            f"No configuration keeps to the limits; the best of the others, trial {over[0].number}: "
+            f"{results.broken(over[0])}."
+        ]
     score = results.score(best)
     said = [f"Best: {results.metric} {score:.4f}, trial {best.number}: {spell_params(best.params)}"]
     if baseline is best:
@@ -102,9 +108,7 @@ def _unseen(facts: Mapping[str, float]) -> str:
     texts, tokens = facts.get(_CUT, 0), facts.get(_UNSEEN, 0)
     if not texts:
         return "no chunk is longer than the embedding model reads"
-    return (
-        f"{texts:,.0f} chunk texts are longer than the model reads, {tokens:,.0f} tokens went unseen"
-    )
+    return f"{texts:,.0f} chunk texts are longer than the model reads, {tokens:,.0f} tokens went unseen"
 
 
 def dead_knobs(results: Results) -> list[str]:

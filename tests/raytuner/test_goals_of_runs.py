@@ -8,6 +8,8 @@ from raytuner.insight import pareto
 from raytuner.meter import WorkMeter
 from raytuner.objective import LATENCY, UNIT_USD, Objective, UnitScore
 from raytuner.results import Results
+from raytuner.show import as_plain
+from raytuner.summary import lines
 from raytuner.worker import Job, run_job
 from tests.raytuner.probes import study
 
@@ -187,3 +189,12 @@ def test_a_figure_is_known_once_a_job_has_ended():
     objective = Tradeoff(4)
     ended = run_job(objective, Job("k", {"x": 2}, objective.units()), print, WorkMeter())
     assert ended.facts == {"index_mb": 20.0}
+
+
+def test_limits_that_nobody_keeps_are_named(tmp_path):
+    results = run(tmp_path, limits=["index_mb <= 5"], scheduler="none")
+    assert results.best is None
+    said = lines(results)[0]
+    assert said.startswith("No configuration keeps to the limits; the best of the others, trial ")
+    assert "above the limit of 5" in said
+    assert as_plain(results)["limits"] == ["index_mb <= 5"]
