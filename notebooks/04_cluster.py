@@ -34,7 +34,7 @@ space:
   chunker.size: {choice: [128, 256, 512]}
   retriever.top_k: {choice: [4, 8]}
 """
-Path("study.yaml").write_text(STUDY)
+_ = Path("study.yaml").write_text(STUDY)
 
 # %% [markdown]
 # ## A cluster
@@ -112,7 +112,7 @@ results.plot.verdict()
 # %%
 from raytuner import load_study, run
 
-here = run(load_study("study.yaml", {"run_dir": "runs-here"}))
+here = run(load_study("study.yaml", {"run_dir": "runs/here"}))
 
 
 def by_score(table):

@@ -54,7 +54,7 @@ print(f"PROVEN in {100 * wrong:.1f} % of the studies; it may be 5 %")
 
 # %% [markdown]
 # ## A study and its verdict
-# Cutting the sample documents into larger pieces: what stands are 128 tokens a chunk.
+# What stands are chunks of 128 tokens. Are larger ones better?
 
 # %%
 from raytuner import Study, run
@@ -91,8 +91,8 @@ first.plot.verdict()
 # | NO VERDICT | nothing could be compared, and why |
 #
 # Questions about one document are no independent evidence, so they stay together in the split and
-# in the statistics. Here 180 held-out questions count as few, because they are about so many
-# documents:
+# in the statistics. Here 180 held-out questions are about few documents (`groups`), and so prove
+# less than 180 about as many:
 
 # %%
 print(verdict.questions)
@@ -159,13 +159,13 @@ print(second.verdict.sentence)
 print("looks:", second.verdict.looks, "alpha:", second.verdict.alpha)
 
 # %% [markdown]
-# Had all of it been in the space from the start, there would have been one look. Nothing is said
-# against looking twice at *new* questions.
+# Had all of it been in the space from the start, there would have been one look.
 #
 # ## Two runs
 # `compare` holds what one run recommends (or any trial) against another run's, on questions that
-# had no part in choosing either. Another team has tuned the number of chunks, under the same
-# questions:
+# had no part in choosing either. Somebody else has settled on longer, overlapping chunks and tuned
+# their number, with the same questions. Neither run has proven anything, so what stands in one
+# (A) meets what stands in the other (B):
 
 # %%
 from raytuner.compare import compare

@@ -47,10 +47,9 @@ def _leader(results: Results) -> list[str]:
         over = [trial for trial in results.ranked if results.score(trial) is not None]
         if not over:
             return ["No configuration has been scored on every question yet."]
-        return [
-            f"No configuration keeps to the limits; the best of the others, trial {over[0].number}: "
-            f"{results.broken(over[0])}."
-        ]
+        first = over[0]
+        why = f"the best of the others, trial {first.number}: {results.broken(first)}"
+        return [f"No configuration keeps to the limits; {plain(why)}."]
     score = results.score(best)
     said = [f"Best: {results.metric} {score:.4f}, trial {best.number}: {spell_params(best.params)}"]
     if baseline is best:
@@ -108,7 +107,8 @@ def _unseen(facts: Mapping[str, float]) -> str:
     texts, tokens = facts.get(_CUT, 0), facts.get(_UNSEEN, 0)
     if not texts:
         return "no chunk is longer than the embedding model reads"
-    return f"{texts:,.0f} chunk texts are longer than the model reads, {tokens:,.0f} tokens went unseen"
+    longer = f"{texts:,.0f} chunk texts are longer than the model reads"
+    return f"{longer}, {tokens:,.0f} tokens went unseen"
 
 
 def dead_knobs(results: Results) -> list[str]:

@@ -39,8 +39,8 @@ class Graded(Questions):
                     meter.settle(self.usd, Cost(self.usd))
                 self.asked[unit] += 1
                 luck = worth({}, unit) + 0.02 * worth(params, unit)
-                batch.append(UnitScore(unit, {"hit": float(luck < self.at[params["x"]]), "loss": 0.0},
-                                       Cost(self.usd)))  # fmt: skip
+                scores = {"hit": float(luck < self.at[params["x"]]), "loss": 0.0}
+                batch.append(UnitScore(unit, scores, Cost(self.usd)))
             yield batch
 
 

@@ -4,9 +4,9 @@ import pytest
 
 import raytuner
 from raytuner.component import ConfigError
+from raytuner.forecast import plan
 from raytuner.prepare import prepare
 from raytuner.results import Results
-from raytuner.forecast import plan
 from raytuner.show import print_status
 from raytuner.summary import lines
 from tests.raytuner.probes import Questions, study
