@@ -117,10 +117,13 @@ def side(grid: str, methods: Mapping[str, Sequence[Outcome]]) -> tuple[str, ...]
 
 
 def then(ours: Sequence[Outcome], others: Sequence[Outcome]) -> str:
-    """Write the median gap of others, seed by seed after as many evaluations as ours."""
-    asked = {outcome.seed: outcome.asked for outcome in ours}
-    gaps = [other.gap(asked[other.seed]) for other in others if other.seed in asked]
-    return f"{median(gaps):.1%}" if gaps else "-"
+    """Write the median gap of others after as many evaluations as ours, and ours on those seeds."""
+    mine = {outcome.seed: outcome for outcome in ours}
+    both = [(mine[other.seed], other) for other in others if other.seed in mine]
+    if not both:
+        return "-"
+    theirs = median(other.gap(our.asked) for our, other in both)
+    return f"{theirs:.1%}; ours {median(our.gap() for our, _ in both):.1%} ({len(both)} seeds)"
 
 
 def percent(share: float) -> str:

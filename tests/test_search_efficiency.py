@@ -185,7 +185,8 @@ class TestTable:
         other = [outcome(outcomes, [(50, 1.0, 0.3, 0.2), (101, 2.0, 0.0, 0.0)])]
         line = tables.side("made-up", {tables.OURS: ours, "random+none": other})
         assert line == (
-            "made-up", "5.0%", "4.4%", "0.0%", "0.5%", "20.0%", "-", "yes, 4.5%",
+            "made-up", "5.0%", "4.4%", "0.0%", "0.5%", "20.0%; ours 0.0% (1 seeds)", "-",
+            "yes, 4.5%",
         )  # fmt: skip
 
     def test_it_is_markdown(self, replay, tables):
