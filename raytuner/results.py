@@ -111,11 +111,12 @@ class Results(Insight):
 
     @cached_property
     def ranked(self) -> list[Trial]:
-        """All trials: complete ones best first (ties by key), then the others by number."""
+        """All trials: complete ones best first (ties by key), then those that got furthest."""
         complete = [trial for trial in self.record.current if self.score(trial) is not None]
         sign = -1.0 if self.maximise else 1.0
         complete.sort(key=lambda trial: (sign * (self.score(trial) or 0.0), trial.key))
         rest = [trial for trial in self.record.current if self.score(trial) is None]
+        rest.sort(key=lambda trial: -trial.answered)
         return complete + rest
 
     def score(self, trial: Trial) -> float | None:
