@@ -148,3 +148,32 @@ def test_it_runs_as_a_script(tmp_path: Path, cache: Path, monkeypatch: pytest.Mo
     )
     assert "PROVEN" in ended.stdout
     assert (tmp_path / "runs" / "first" / "report.html").exists()
+
+
+INSIDE_A_LOOP = """
+import asyncio
+from raytuner import Study, arun, run
+assert asyncio.get_running_loop().is_running()
+
+def score(params):
+    return -float((params["x"] - 2) ** 2)
+
+async def ascore(params):
+    await asyncio.sleep(0)
+    return score(params)
+
+def study(objective, backend):
+    return Study(name=backend, objective=objective, space={"x": {"int": [0, 3]}}, backend=backend)
+---
+[run(study(score, b)).best.params["x"] for b in ("inprocess", "threads")]
+---
+run(study(ascore, "async")).best.params["x"]
+---
+(await arun(study(ascore, "inprocess"), in_memory=True)).best.params["x"]
+"""
+
+
+def test_studies_run_inside_the_loop_of_a_kernel(tmp_path: Path) -> None:
+    cells = [nbformat.v4.new_code_cell(code.strip()) for code in INSIDE_A_LOOP.split("---\n")]
+    done = build.execute(nbformat.v4.new_notebook(cells=cells), tmp_path)
+    assert [shown(cell).get("text/plain") for cell in done.cells] == [None, "[2, 2]", "2", "2"]

@@ -56,10 +56,18 @@ def test_a_run_shows_trials_progress_and_what_to_do_next(tiny, raytuner):
     assert "5/5 trials, 30 questions, best recall 0." in outcome.err
     assert "Trial table: runs/tiny/trials.parquet" in lines
     assert (
-        lines[-1]
+        lines[-3]
         == "Next: raytuner results study.yaml --all; raytuner export study.yaml -o best.yaml"
     )
+    assert lines[-2].startswith("NO VERDICT: 6 questions are too few to hold any out")
+    assert lines[-1] == "Report: runs/tiny/report.html"
     assert (tiny.run_folder / "trials.parquet").is_file()
+    assert "too few to hold any out" in (tiny.run_folder / "report.html").read_text()
+
+
+def test_a_report_is_left_out_on_demand(tiny, raytuner):
+    assert "Report:" not in raytuner("run", "--no-report").out
+    assert not (tiny.run_folder / "report.html").exists()
     assert (tiny.run_folder / "scores.parquet").is_file()
 
 
