@@ -37,6 +37,8 @@ class Course:
         learns: whether the search goes by what it is told.
         staged: whether trials go from rung to rung, or the search learns; then the order of
             reports is recorded, and repeated to both when the study is resumed.
+        settles: whether proposals come by chance and without end, so that the scheduler may say
+            when no further one is worth it; `settled` has its reason then.
     """
 
     def __init__(
@@ -52,8 +54,11 @@ class Course:
         goal: Goal,
         learns: bool,
         staged: bool,
+        settles: bool = False,
     ) -> None:
         self.goal = goal
+        self.settled: str | None = None
+        self._settles = settles
         self._objective = objective
         self._intake = intake
         self._order = order
@@ -83,7 +88,7 @@ class Course:
         if key is not None:
             return self._record.trials[key]
         while True:
-            self._intake.fill(running=bool(running))
+            self._fill(running)
             proposal = self._order.pop()
             if proposal is None:
                 return None
@@ -91,13 +96,19 @@ class Course:
             if not proposal.refused:
                 return trial
 
+    def _fill(self, running: dict[str, Trial]) -> None:
+        """Draw proposals, unless the scheduler says that no further one is worth it."""
+        if self._settles and not self._intake.exhausted and (why := self._rungs.settled()):
+            self.settled, self._intake.exhausted = why, True
+        self._intake.fill(running=bool(running))
+
     def missing(self, trial: Trial) -> tuple[str, ...]:
         """List the units that a trial has to answer to reach its next rung."""
         return tuple(trial.missing(self._rungs.target(trial.key)))
 
     def over(self, running: dict[str, Trial]) -> bool:
         """Tell whether nothing is left to begin or to go on with."""
-        self._intake.fill(running=bool(running))
+        self._fill(running)
         ready = set(self._rungs.ready).difference(running)
         return self._intake.empty and not ready and not self._rungs.paused
 

@@ -45,6 +45,7 @@ class Results(Insight):
         name: name of the study.
         folder: its run folder, or None.
         stop_reason: why the last session ended early, or None.
+        settled: why no further trial was worth it, or None.
         groups: the group (source document) of every question.
         trust: what counts as proof.
         contents: a digest of what every question asks and expects, where that is known.
@@ -59,6 +60,7 @@ class Results(Insight):
         name: str = "study",
         folder: Path | None = None,
         stop_reason: str | None = None,
+        settled: str | None = None,
         groups: Mapping[str, str] | None = None,
         trust: Trust | None = None,
         contents: Mapping[str, str] | None = None,
@@ -71,6 +73,7 @@ class Results(Insight):
         self.name = name
         self.folder = folder
         self.stop_reason = stop_reason
+        self.settled = settled
         self._limits = Limits(goal.limits)
         self.groups = groups or {}
         self.trust = trust or Trust()
@@ -102,6 +105,7 @@ class Results(Insight):
             name=last["name"],
             folder=folder,
             stop_reason=reason,
+            settled=events[-1].get("settled"),
             groups=dict(zip(units, map(str, last.get("groups") or units), strict=True)),
             trust=Trust.model_validate(config.get("verdict") or {}),
             contents=dict(zip(units, last.get("contents") or (), strict=False)),

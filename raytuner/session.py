@@ -68,6 +68,7 @@ class Session:
             listener=self._listener,
             lookahead=PROBED if prepared.total is not None else 1,
             choose=self._compared if divided.held_out else None,
+            settles=prepared.total is None and not study.search.learns,
         )
 
     def _judge(self) -> Judge:
@@ -123,6 +124,7 @@ class Session:
             name=prepared.study.name,
             folder=prepared.folder,
             stop_reason=self.sweep.stop_reason,
+            settled=self.sweep.settled,
             groups=prepared.split.groups,
             trust=prepared.study.verdict,
         )

@@ -32,6 +32,8 @@ def lines(results: Results, study: Path | None = None) -> list[str]:
     if dead:
         said.append(f"No effect on any score: {', '.join(map(plain, dead))}.")
     said += [*_pruned(results), *_failed(results), *_work(results)]
+    if results.settled:
+        said.append(f"Settled: {plain(results.settled)}.")
     if results.stop_reason:
         said.append(f"Stopped early: {plain(results.stop_reason)}.")
     if results.folder is not None:

@@ -57,6 +57,7 @@ class Sweep:
         listener: is told what happens.
         lookahead: how many proposals may be drawn early, to run neighbours that share work.
         choose: names who answers the held-out units once the search is over; None: nobody does.
+        settles: see `Course`.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Sweep:
         listener: Listener | None = None,
         lookahead: int = 1,
         choose: Choose | None = None,
+        settles: bool = False,
     ) -> None:
         self.objective = objective
         self.record = record
@@ -109,6 +111,7 @@ class Sweep:
             goal=goal,
             learns=learns,
             staged=self._staged,
+            settles=settles,
         )
         self._rounds = Rounds(
             self._course,
@@ -143,8 +146,6 @@ class Sweep:
         self._started = time.monotonic()
         if baseline is not None:
             self._intake.admit(dict(baseline), baseline=True)
-
-    # ---- pulled by backends
 
     @property
     def goal(self) -> Goal:
@@ -278,7 +279,13 @@ class Sweep:
         finally:
             alarm.cancel()
             self._ledger.close()
-        self._journal.append({"event": "closed", "reason": self.stop_reason})
+        more = {"settled": self.settled} if self.settled else {}
+        self._journal.append({"event": "closed", "reason": self.stop_reason, **more})
+
+    @property
+    def settled(self) -> str | None:
+        """Why no further trial was worth it, or None."""
+        return self._course.settled
 
     def _ring(self) -> None:
         """End the sweep when its seconds are used, also while every worker is busy."""

@@ -8,6 +8,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -45,6 +46,16 @@ def shown(cell: NotebookNode) -> dict[str, str]:
     return {
         kind: value for output in cell.outputs for kind, value in output.get("data", {}).items()
     }
+
+
+def printed(cell: NotebookNode) -> str:
+    return "".join(output.text for output in cell.outputs if output.output_type == "stream")
+
+
+def pinned() -> bool:
+    """Whether libraries are those the outputs were made with; documents are theirs too."""
+    pins = (NOTEBOOKS.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return all(f"{name}=={version(name)}" in pins for name in ("numpy", "pandas", "scikit-learn"))
 
 
 def last_call(cell: NotebookNode) -> str:
@@ -137,6 +148,8 @@ def test_it_runs_in_a_kernel(
     for new, old in zip(fresh.cells, kept(script).cells, strict=True):
         if new.cell_type == "code":
             assert set(shown(new)) == set(shown(old)), new.source
+            if pinned():
+                assert printed(new) == printed(old), f"run `make notebooks`: {new.source}"
 
 
 @pytest.mark.slow
