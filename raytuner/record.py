@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from raytuner.budget import Entry, ledger_spent
 from raytuner.events import failure_from, unit_score
 from raytuner.journal import Event
+from raytuner.looks import Look
 from raytuner.objective import Cost, Params, UnitScore
 from raytuner.score_table import ScoreTable
 from raytuner.trial import Trial
@@ -41,7 +42,8 @@ class Record:
         held_out: ids of the units that only finalists answer.
         derive: adds to the scores of a unit what follows from them.
 
-    `looks` lists, for every look at the held-out units, the keys of those that were compared.
+    `looks` lists the looks at the held-out units (see `looks_of`); whoever makes the record says
+    which there have been.
     `work` and `stages` (seconds) sum up the latest session alone. `history` holds the study's
     own proposals and rungs in the order of the journal. `cost` sums up what units have cost;
     `spent_usd` and `spent_tokens` are what the sessions in `events` have spent, with what was
@@ -62,7 +64,7 @@ class Record:
         self.scope = scope
         self.units = tuple(units)
         self.held_out = tuple(held_out)
-        self.looks: list[frozenset[str]] = []
+        self.looks: list[Look] = []
         self.trials: dict[str, Trial] = {}
         self.cost = Cost()
         self.spent_usd = 0.0
@@ -171,8 +173,6 @@ class Record:
             self._known(event, mine=mine)
         elif kind == "ended":
             self._over(event)
-        elif kind == "look":
-            self._looked(event)
         if mine and kind in {"trial", "repeat", "rung"}:
             self.history.append(_step(event))
 
@@ -191,11 +191,6 @@ class Record:
         else:
             trial = self._trial(key, params)
             trial.status = "complete" if trial.complete else "stopped"
-
-    def _looked(self, event: Event) -> None:
-        """Count a look if it saw any of what is held out now."""
-        if not self._held.keys().isdisjoint(event["units"]):
-            self.look(event["keys"])
 
     def _over(self, event: Event) -> None:
         fields = {name: event[name] for name in ("key", "status", "seconds", "counts", "stages")}

@@ -19,6 +19,7 @@ from raytuner.goal import Goal
 from raytuner.insight.views import Insight
 from raytuner.journal import read
 from raytuner.limits import Limit, Limits
+from raytuner.looks import looks_of
 from raytuner.objective import UNIT_USD
 from raytuner.record import Record
 from raytuner.score_table import Scored
@@ -97,6 +98,8 @@ class Results(Insight):
         goal = _goal(last, config)
         parts = units[:searched], events, units[searched:]
         record = Record(last["study"], last["scope"], *parts, goal.derived)
+        contents = dict(zip(units, last.get("contents") or (), strict=False))
+        record.looks = looks_of(events, record.study, record.scope, record.held_out, contents)
         reason = events[-1].get("reason") if events[-1]["event"] == "closed" else None
         return cls(
             record,
@@ -108,7 +111,7 @@ class Results(Insight):
             settled=events[-1].get("settled"),
             groups=dict(zip(units, map(str, last.get("groups") or units), strict=True)),
             trust=Trust.model_validate(config.get("verdict") or {}),
-            contents=dict(zip(units, last.get("contents") or (), strict=False)),
+            contents=contents,
         )
 
     # ---- trials
