@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,13 +38,26 @@ class Comparison:
             f"A, trial {self.standing.number}: {spell_params(self.standing.params)}",
             f"B, trial {self.challenger.number}: {spell_params(self.challenger.params)}",
             *self.notes,
-            self.verdict.sentence,
+            self.sentence,
         ]
+
+    @property
+    def sentence(self) -> str:
+        """The verdict, with each run's trial by its name."""
+        a, b = f"A's trial {self.standing.number}", f"B's trial {self.challenger.number}"
+        said = self.verdict.sentence.replace(f"trial {self.challenger.number} ", f"{b} ")
+        for standing in ("what you have", "the configuration as it stands"):
+            said = said.replace(standing, a)
+        return said
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{html.escape(line)}</p>" for line in self.lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON."""
         return {
             **self.verdict.to_dict(),
+            "sentence": self.sentence,
             "a": {"trial": self.standing.number, "params": dict(self.standing.params)},
             "b": {"trial": self.challenger.number, "params": dict(self.challenger.params)},
             "notes": list(self.notes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
@@ -110,6 +111,9 @@ class Verdict:
         """Say it in one to three sentences."""
         said = _SAID[self.status](self)
         return " ".join(part for part in (said, _offer(self), *_remarks(self)) if part)
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{html.escape(self.sentence)}</b></p>"
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON: no number that JSON does not have."""
@@ -272,6 +276,11 @@ def _remarks(verdict: Verdict) -> list[str]:
     if left_out:
         many = "1 question was" if left_out == 1 else f"{left_out} questions were"
         said.append(f"{many} left out, because one of those compared has no value for it.")
+    if verdict.status == "PROVEN" and verdict.leader is not None and verdict.leader.low <= 0:
+        said.append(
+            "The test asks for better only, the interval looks both ways; so it may reach just "
+            "below 0."
+        )
     if verdict.looks > 1 and verdict.status != "NONE":
         said.append(
             f"These questions have been looked at {verdict.looks} times, so the bar was "

@@ -39,8 +39,15 @@ class Chart:
 
     def _repr_html_(self) -> str:
         captions = self._captions or ("",) * len(self._drawings)
-        parts = (f"<div>{c}{d}</div>" for c, d in zip(captions, self._drawings, strict=True))
+        scroll = "overflow-x: auto"  # a wide drawing is moved, not cut off
+        parts = (
+            f'<div style="{scroll}">{c}{d}</div>'
+            for c, d in zip(captions, self._drawings, strict=True)
+        )
         return f'<div style="max-width: 60rem">{"".join(parts)}</div>'
+
+    def __repr__(self) -> str:
+        return f"Chart({len(self._drawings)})"
 
     def _repr_svg_(self) -> str | None:
         """Give the drawing, if it is one; several are shown as HTML."""

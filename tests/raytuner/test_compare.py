@@ -104,7 +104,8 @@ def test_the_command_says_it_and_fails_unless_proven(tmp_path, command):
     done = command("compare", tmp_path / "a/runs/t", tmp_path / "b/runs/t",
                        "--fail-unless", "proven")  # fmt: skip
     assert done.code == 0
-    assert "PROVEN: trial" in done.out
+    assert "PROVEN: B's trial" in done.out
+    assert "is better than A's trial 0" in done.out
     back = command("compare", tmp_path / "b/runs/t", tmp_path / "a/runs/t",
                        "--fail-unless", "proven", "--json")  # fmt: skip
     assert back.code == 5
