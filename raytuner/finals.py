@@ -89,6 +89,10 @@ class Finals:
         self._waiting = [trial for trial in trials if trial.held.missing()]
         return len(self._waiting)
 
+    def comparable(self) -> bool:
+        """Tell whether there is anybody to compare the configuration as it stands with."""
+        return len(self._choose()) > 1
+
     def unfinished(self) -> bool:
         """Tell whether anybody would have questions left to answer."""
         return any(trial.held.missing() for trial in self._choose())

@@ -39,13 +39,19 @@ class Rounds:
         self._finals = finals
         self._record = record
         self._listener = listener
-        self._released = released
+        self._release = released
         self._searched = False
+        self._all_in = False
 
     @property
     def searching(self) -> bool:
         """Whether new trials may still begin."""
         return not (self.final or self._searched)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a part of the budget is to be kept for the finals."""
+        return self._finals is not None and not (self.final or self._all_in)
 
     @property
     def has_finals(self) -> bool:
@@ -74,12 +80,20 @@ class Rounds:
             return False
         if not self._searched and self._course.drain():
             return True
+        if self._searched and self.keeps and not (self._finals and self._finals.comparable()):
+            return self._spend_all()
         self.final = True
-        self._released()
+        self._release()
         count = self._finals.open() if self._finals else 0
         if count:
             self._listener.finals(count, len(self._record.held_out))
         return bool(count)
+
+    def _spend_all(self) -> bool:
+        """Go on searching with what was kept: so far there is nobody to compare."""
+        self._all_in, self._searched = True, False
+        self._release()
+        return True
 
     def more(self, running: dict[str, Trial]) -> bool:
         """Tell whether anything is left to begin or to go on with."""

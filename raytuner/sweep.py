@@ -131,7 +131,7 @@ class Sweep:
             ledger=None if journal.folder is None else self._ledger,
         )
         self._aside = Aside(budget.usd, budget.tokens, len(record.held_out))
-        self.purse.kept = KEPT if self._rounds.has_finals else 0.0
+        self.purse.kept = KEPT if self._rounds.keeps else 0.0
         self.paid = limited or objective.paid()
         answers = objective.answers()
         self.gate = LocalGate(
@@ -205,7 +205,7 @@ class Sweep:
             trial = self._running[key]
             self.record.add(trial, scores)
             self._aside.add(scores)
-            if self._rounds.has_finals and not self._rounds.final:
+            if self._rounds.keeps:
                 self.purse.kept = self._aside.share
             self._listener.scored(trial, len(scores))
 
@@ -250,7 +250,7 @@ class Sweep:
         reason = self._budget.exceeded(spent)
         if reason and self._rounds.more(self._running):  # else no budget has stopped it
             self.cancel(reason)
-        elif self._rounds.has_finals and self._rounds.searching:
+        elif self._rounds.keeps and self._rounds.searching:
             used = spent._replace(seconds=spent.seconds / (1 - KEPT))
             if (reason := self._budget.exceeded(used)) and self._rounds.more(self._running):
                 self.stop_reason = f"{reason}, but for {KEPT:.0%} kept for the verdict"

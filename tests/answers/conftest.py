@@ -38,6 +38,8 @@ STUDY = {
         "generator.temperature": {"choice": [0.3, 1.5]},
     },
     "metric": "token-f1",
+    "scheduler": "none",
+    "verdict": {"held_out": 0},
     "retry": {"times": 0, "wait": 0},
 }
 

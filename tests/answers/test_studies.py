@@ -70,6 +70,29 @@ def test_a_dollar_budget_is_never_exceeded_and_the_result_stands(folder, endpoin
     assert endpoint.repeated() == []
 
 
+@pytest.mark.parametrize("limit", [0.008, 0.02, 0.05])
+def test_a_dollar_budget_pays_for_search_and_verdict_and_is_never_exceeded(
+    folder, endpoint, raytuner, limit
+):
+    folder.write(budget={"usd": limit}, workers=4, verdict=None, scheduler=None)
+    done = raytuner("run", "study.yaml", "--json")
+    assert done.code in {0, 4}, done.err
+    found = json.loads(done.out)
+    assert billed(endpoint) <= limit
+    assert sum(trial["usd"] for trial in found["trials"]) == pytest.approx(billed(endpoint))
+    assert endpoint.repeated() == []
+    if done.code == 4:  # money was short: then it was used
+        assert billed(endpoint) > 0.6 * limit
+    folder.write(budget={"usd": 1.0})
+    whole = raytuner("run", "study.yaml", "--json")
+    assert whole.code == 0, whole.err
+    verdict = json.loads(whole.out)["verdict"]
+    assert verdict["status"] != "NONE"
+    assert verdict["questions"]["held_out"] >= 20
+    assert verdict["looks"] <= 2
+    assert endpoint.repeated() == []
+
+
 def test_a_token_budget_ends_in_order(folder, endpoint, raytuner):
     folder.write(budget={"tokens": 20_000})
     done = raytuner("run", "study.yaml")
