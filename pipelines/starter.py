@@ -58,7 +58,7 @@ _FOUND = """\
   # Questions whose evidence in the documents is known."""
 
 _MISSING = """\
-  # Questions whose evidence in the documents is known; 50 or more make a verdict possible.
+  # Questions whose evidence in the documents is known; 34 make a verdict possible, 100 a good one.
   # `raytuner golden generate` writes a first set by a model. One JSON object per line:
   #   id        any text, used once
   #   question  as a user would ask it

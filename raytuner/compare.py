@@ -13,7 +13,7 @@ from raytuner.objective import UNIT_USD
 from raytuner.printable import spell_params
 from raytuner.results import Results
 from raytuner.trial import Trial
-from raytuner.verdict import Verdict, decide
+from raytuner.verdict import Verdict, alpha_of, decide
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,21 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """The verdict, with each run's trial by its name."""
+        """How B's trial does against A's, and how sure that is."""
+        verdict, told = self.verdict, self.verdict.leader
         a, b = f"A's trial {self.standing.number}", f"B's trial {self.challenger.number}"
-        said = self.verdict.sentence.replace(f"trial {self.challenger.number} ", f"{b} ")
-        for standing in ("what you have", "the configuration as it stands"):
-            said = said.replace(standing, a)
-        return said
+        if told is None:
+            return f"NO VERDICT on {b} against {a}: {verdict.reason}."
+        unit = f"points of {verdict.metric}" if verdict.points else f"in {verdict.metric}"
+        gain, low, high = (
+            f"{100 * value:+.1f}" if verdict.points else f"{value:+.3g}"
+            for value in (told.gain, told.low, told.high)
+        )
+        way = "" if verdict.maximise else ", lower being better"
+        return (
+            f"{verdict.status}: {b} against {a}: {gain} {unit} on {verdict.questions.held_out} "
+            f"questions ({100 * (1 - verdict.alpha):.3g} % interval {low} to {high}{way})."
+        )
 
     def _repr_html_(self) -> str:
         return "".join(f"<p>{html.escape(line)}</p>" for line in self.lines)
@@ -69,13 +78,13 @@ class _Side:
 
     def __init__(self, results: Results, number: int | None, name: str) -> None:
         self.trial = _trial(results, number, name)
-        alone = len(results.record.current) == 1 or self.trial.baseline
+        alone = len(results.record.trials) == 1 or self.trial.baseline
         parts = (self.trial, self.trial.held) if alone else (self.trial.held,)
         self.unseen = {
             unit: float(value)
             for part in parts
             for unit, value in zip(part.units, results.oriented(part), strict=True)
-            if not np.isnan(value)
+            if not np.isnan(value) and (alone or unit not in results.record.spoiled)
         }
         self.all = (*results.record.units, *results.record.held_out)
         self.contents = results.contents
@@ -133,7 +142,7 @@ def compare(
         maximise=a.maximise,
         held_groups=[a.groups.get(unit) or unit for unit in fair] if fair else None,
         costs=[side.trial.mean(UNIT_USD) for side in (standing, challenger)],
-        alpha=a.trust.alpha,
+        alpha=_alpha(a, b, challenger.trial),
         margin=a.trust.margin,
     )
     return Comparison(
@@ -141,11 +150,18 @@ def compare(
     )
 
 
+def _alpha(a: Results, b: Results, challenger: Trial) -> float:
+    """Give the threshold: a finalist has been picked among others on these very questions."""
+    looks = max(len(a.record.looks), len(b.record.looks), 1)
+    rivals = 1 if challenger.baseline else max(1, len(b.compared) - 1)
+    return alpha_of(looks, a.trust.alpha) / rivals
+
+
 def _trial(results: Results, number: int | None, name: str) -> Trial:
     if number is None:
         chosen = results.recommended or results.best
         if chosen is None:
-            raise ConfigError(f"run {name} ({results.name}): no trial is complete yet")
+            raise ConfigError(f"run {name} ({results.name}): {results.no_best}")
         return chosen
     for trial in results.record.current:
         if trial.number == number:

@@ -42,7 +42,7 @@ def copied(
         elif kind in {"ended", "look"}:
             found.append(dict(event))
     seen = sorted(searched.intersection(split.held_out))
-    return [*found, dict(look_event(keys, seen))] if seen and keys else found
+    return [*found, dict(look_event(keys, seen, searched=True))] if seen and keys else found
 
 
 def comparing(events: Iterable[Event], scope: str) -> Iterator[tuple[Event, Event]]:

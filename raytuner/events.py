@@ -13,9 +13,16 @@ from raytuner.trial import Trial
 from raytuner.worker import Ended
 
 
-def look_event(keys: Iterable[str], units: Sequence[str]) -> Event:
-    """Spell that trials are compared on units that no search has seen."""
-    return {"event": "look", "keys": sorted(keys), "units": list(units)}
+def look_event(keys: Iterable[str], units: Sequence[str], *, searched: bool = False) -> Event:
+    """Spell that trials are compared on units that no search has seen.
+
+    Args:
+        keys: the trials.
+        units: the units.
+        searched: that is not so: an earlier study has chosen the trials by these units.
+    """
+    event: dict[str, Any] = {"event": "look", "keys": sorted(keys), "units": list(units)}
+    return {**event, "searched": True} if searched else event
 
 
 def opened_facts(study: str, scope: str, units: Sequence[str], **more: Any) -> dict[str, Any]:

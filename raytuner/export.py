@@ -43,7 +43,7 @@ def configuration(results: Results, number: int | None = None) -> str:
 def _trial(results: Results, number: int | None) -> Trial:
     if number is None:
         if results.best is None:
-            raise ConfigError(f"{results.name}: nothing to export, no trial is complete yet")
+            raise ConfigError(f"{results.name}: nothing to export, {results.no_best}")
         return results.recommended or results.best
     for trial in results.record.current:
         if trial.number == number:

@@ -245,9 +245,25 @@ def _check_known(
 ) -> None:
     """Refuse a name that nothing measures."""
     path = (field,) if isinstance(field, str) else field
+    if name in LATENCIES and name not in known and path[0] == "metric":
+        raise ConfigError(
+            f"{path[0]}: {name!r} is a measure of a whole trial, not of a question: it can be a "
+            f"limit (`limits: ['{name} <= 1']`), not a goal",
+            path,
+        )
     if name not in known:
         raise ConfigError(
             f"{path[0]}: {name!r} is not measured; {what}: {', '.join(known)}."
             f"{nearest(name, known)}",
             path,
         )
+
+
+def recorded_goal(opened: Mapping[str, Any], config: Mapping[str, Any]) -> Goal:
+    """Read the goal of a session, also of one that had a metric and a budget only."""
+    if "goal" in opened:
+        return Goal.read(opened["goal"])
+    metric, most = opened["metric"], config.get("budget", {}).get("usd_per_question")
+    names = (metric,) if metric else ()
+    limits = () if most is None else (Limit(UNIT_USD, most, lenient=True),)
+    return Goal(names, (), frozenset(() if opened["maximise"] else names), limits)

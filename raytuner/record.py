@@ -42,8 +42,8 @@ class Record:
         held_out: ids of the units that only finalists answer.
         derive: adds to the scores of a unit what follows from them.
 
-    `looks` lists the looks at the held-out units (see `looks_of`); whoever makes the record says
-    which there have been.
+    `looks` lists the looks at the held-out units, `spoiled` those that a search has gone by (see
+    `past_of`); whoever makes the record says which there have been.
     `work` and `stages` (seconds) sum up the latest session alone. `history` holds the study's
     own proposals and rungs in the order of the journal. `cost` sums up what units have cost;
     `spent_usd` and `spent_tokens` are what the sessions in `events` have spent, with what was
@@ -65,6 +65,7 @@ class Record:
         self.units = tuple(units)
         self.held_out = tuple(held_out)
         self.looks: list[Look] = []
+        self.spoiled: frozenset[str] = frozenset()
         self.trials: dict[str, Trial] = {}
         self.cost = Cost()
         self.spent_usd = 0.0

@@ -59,7 +59,9 @@ def results(
 
 @click.command()
 @study_argument
-@click.option("--trial", type=int, help="Number of the trial; default: the best one.")
+@click.option(
+    "--trial", type=int, help="Number of the trial; default: what the verdict recommends."
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
 @click.option("--to", type=click.Choice(["mlflow", "wandb"]), help="Send all trials to a tracker.")
 @click.option("--tracking-uri", help="MLflow: a server, or sqlite:///FILE.")
@@ -72,7 +74,7 @@ def export(
     tracking_uri: str | None,
     project: str | None,
 ) -> None:
-    """Print the winning configuration as YAML, or send the run to a tracker."""
+    """Print the configuration that the verdict recommends as YAML, or send the run to a tracker."""
     from raytuner.export import configuration
 
     if to is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 from raytuner.component import ConfigError
 from raytuner.confidence import Interval, mean_interval
 from raytuner.finalists import Field, field_of, finalists
-from raytuner.goal import Goal
+from raytuner.goal import Goal, recorded_goal
 from raytuner.insight.views import Insight
 from raytuner.journal import read
-from raytuner.limits import Limit, Limits
-from raytuner.looks import looks_of
-from raytuner.objective import UNIT_USD
+from raytuner.limits import Limits
+from raytuner.looks import past_of
 from raytuner.record import Record
 from raytuner.score_table import Scored
 from raytuner.tables import parquet_ready, score_table, trial_table
-from raytuner.trial import Trial
+from raytuner.trial import Trial, distance
 from raytuner.trust import Trust
 
 if TYPE_CHECKING:
@@ -34,6 +33,10 @@ if TYPE_CHECKING:
 
 _SHOWN = 60
 """Trials that a notebook shows, as pandas does."""
+
+
+_COVERED = 0.9
+"""Share of the questions that anybody has the metric for, and the best one must have it."""
 
 
 class Results(Insight):
@@ -47,6 +50,7 @@ class Results(Insight):
         folder: its run folder, or None.
         stop_reason: why the last session ended early, or None.
         settled: why no further trial was worth it, or None.
+        closed: whether the last session has ended, as far as the journal says.
         groups: the group (source document) of every question.
         trust: what counts as proof.
         contents: a digest of what every question asks and expects, where that is known.
@@ -62,6 +66,7 @@ class Results(Insight):
         folder: Path | None = None,
         stop_reason: str | None = None,
         settled: str | None = None,
+        closed: bool = True,
         groups: Mapping[str, str] | None = None,
         trust: Trust | None = None,
         contents: Mapping[str, str] | None = None,
@@ -75,6 +80,7 @@ class Results(Insight):
         self.folder = folder
         self.stop_reason = stop_reason
         self.settled = settled
+        self.closed = closed
         self._limits = Limits(goal.limits)
         self.groups = groups or {}
         self.trust = trust or Trust()
@@ -95,11 +101,12 @@ class Results(Insight):
         last = opened[-1]
         units, searched = last["units"], last.get("search", len(last["units"]))
         config = last.get("config") or {}
-        goal = _goal(last, config)
+        goal = recorded_goal(last, config)
         parts = units[:searched], events, units[searched:]
         record = Record(last["study"], last["scope"], *parts, goal.derived)
         contents = dict(zip(units, last.get("contents") or (), strict=False))
-        record.looks = looks_of(events, record.study, record.scope, record.held_out, contents)
+        past = past_of(events, record.study, record.scope, record.held_out, contents)
+        record.looks, record.spoiled = past
         reason = events[-1].get("reason") if events[-1]["event"] == "closed" else None
         return cls(
             record,
@@ -109,6 +116,7 @@ class Results(Insight):
             folder=folder,
             stop_reason=reason,
             settled=events[-1].get("settled"),
+            closed=events[-1]["event"] == "closed",
             groups=dict(zip(units, map(str, last.get("groups") or units), strict=True)),
             trust=Trust.model_validate(config.get("verdict") or {}),
             contents=contents,
@@ -118,10 +126,15 @@ class Results(Insight):
 
     @cached_property
     def ranked(self) -> list[Trial]:
-        """All trials: complete ones best first (ties by key), then those that got furthest."""
+        """All trials: complete ones best first, then those that got furthest.
+
+        Ties go to what is closest to the configuration as it stands, then by key.
+        """
         complete = [trial for trial in self.record.current if self.score(trial) is not None]
         sign = -1.0 if self.maximise else 1.0
-        complete.sort(key=lambda trial: (sign * (self.score(trial) or 0.0), trial.key))
+        standing = self.baseline
+        away = {t.key: distance(t, standing) if standing else (0, 0.0) for t in complete}
+        complete.sort(key=lambda t: (sign * (self.score(t) or 0.0), away[t.key], t.key))
         rest = [trial for trial in self.record.current if self.score(trial) is None]
         rest.sort(key=lambda trial: -trial.answered)
         return complete + rest
@@ -136,12 +149,25 @@ class Results(Insight):
         return next(iter(self._eligible()), None)
 
     def _eligible(self) -> list[Trial]:
-        """List the complete trials that keep to the limits, best first."""
-        return [t for t in self.ranked if self.score(t) is not None and self.broken(t) is None]
+        """List the complete trials that keep to the limits, best first.
+
+        The metric may be defined for a part of the questions. A trial that has it on clearly
+        fewer of them than others is out: its mean is one of other questions.
+        """
+        kept = [t for t in self.ranked if self.score(t) is not None and self.broken(t) is None]
+        defined = {t.key: int((~np.isnan(self.oriented(t))).sum()) for t in kept}
+        least = _COVERED * max(defined.values(), default=0)
+        return [trial for trial in kept if defined[trial.key] >= least]
 
     def broken(self, trial: Trial) -> str | None:
         """Say which limit a complete trial breaks, so that it cannot be the best; or None."""
         return self._limits.broken(trial)
+
+    @property
+    def no_best(self) -> str:
+        """Why there is no best trial, where there is none."""
+        scored = any(self.score(trial) is not None for trial in self.record.current)
+        return "no trial keeps to the limits" if scored else "no trial is complete yet"
 
     @property
     def baseline(self) -> Trial | None:
@@ -264,16 +290,6 @@ class Results(Insight):
         table = self.trials.drop(columns=["key"], errors="ignore")
         shown = table.to_html(escape=True, max_rows=_SHOWN)
         return f"<p><b>{html.escape(self.verdict.sentence)}</b></p>\n{shown}"
-
-
-def _goal(opened: Mapping[str, Any], config: Mapping[str, Any]) -> Goal:
-    """Read the goal of a session, also of one that had a metric and a budget only."""
-    if "goal" in opened:
-        return Goal.read(opened["goal"])
-    metric, most = opened["metric"], config.get("budget", {}).get("usd_per_question")
-    names = (metric,) if metric else ()
-    limits = () if most is None else (Limit(UNIT_USD, most, lenient=True),)
-    return Goal(names, (), frozenset(() if opened["maximise"] else names), limits)
 
 
 def _first(record: Record, goal: Goal) -> Goal:

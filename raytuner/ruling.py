@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raytuner.finalists import Finalist, finalists
+from raytuner.split import FEWEST, HELD_OUT
 from raytuner.trial import Trial
 from raytuner.verdict import Verdict, alpha_of, decide
 
@@ -23,13 +24,17 @@ def verdict_of(results: Results) -> Verdict:
     field, trust, record = results.field, results.trust, results.record
     chosen = finalists(field)
     ready = [one for one in chosen if not one.trial.held.missing()] if record.held_out else []
+    if any(_open(one.trial) for one in chosen):  # a part of the finalists would be another test
+        ready = []
     standing = None if field.base is None else field.trials[field.base]
     whole = standing is not None and not standing.held.missing()
     held, groups = None, None
     if standing is not None and whole and ready:
         compared = [standing, *(one.trial for one in ready)]
-        held = np.column_stack([results.oriented(trial.held) for trial in compared])
-        groups = [results.groups.get(unit) or unit for unit in record.held_out]
+        unseen = [unit not in record.spoiled for unit in record.held_out]
+        held = np.column_stack([results.oriented(trial.held) for trial in compared])[unseen]
+        names = [results.groups.get(unit) or unit for unit in record.held_out]
+        groups = [name for name, kept in zip(names, unseen, strict=True) if kept]
     looks = max(1, len(record.looks))
     verdict = decide(
         results.metric or "score",
@@ -47,10 +52,29 @@ def verdict_of(results: Results) -> Verdict:
         margin=trust.margin,
         policy=trust.policy,
     )
-    reason = _missing(results, chosen, ready, standing)
+    reason = _spoiled(results) or _missing(results, chosen, ready, standing)
+    over = results.broken(standing) if standing is not None else None
+    said = f"mind that the configuration as it stands is over a limit: {over}" if over else None
+    verdict = replace(verdict, note=said)
     if verdict.status == "NONE":
         return replace(verdict, reason=reason or verdict.reason)
     return verdict
+
+
+def _open(trial: Trial) -> bool:
+    """Tell whether a trial has held-out questions left that have not failed either."""
+    return any(unit not in trial.held.failures for unit in trial.held.missing())
+
+
+def _spoiled(results: Results) -> str | None:
+    """Say that an earlier search has used the held-out questions up."""
+    spoiled, held_out = len(results.record.spoiled), len(results.record.held_out)
+    if not spoiled or held_out - spoiled >= FEWEST:
+        return None
+    return (
+        f"an earlier study in this run folder has searched {spoiled} of the {held_out} held-out "
+        "questions, so they prove nothing about what it found; ask new questions"
+    )
 
 
 def _missing(
@@ -67,15 +91,12 @@ def _missing(
             return None
         return "the configuration as it stands has not answered every question of the search"
     if not held_out:
-        return (
-            f"{len(results.record.units)} questions are too few to hold any out, so what leads "
-            "was chosen by the very questions that praise it"
-            if results.trust.held_out is None
-            else "no questions are held out (`verdict.held_out: 0`)"
-        )
+        return _undivided(results)
+    if not results.closed and standing.held.missing():
+        return "the study is not over, and the finalists are compared at its end"
     if not chosen:
         return None
-    lacking = [one.trial for one in chosen if one not in ready]
+    lacking = [one.trial for one in chosen if one.trial.held.missing()]
     if standing.held.missing():
         lacking = [standing, *lacking]
     if not lacking or (ready and standing not in lacking):
@@ -86,4 +107,18 @@ def _missing(
     return (
         f"trial {first.number} lacks {len(first.held.missing())} of {held_out} held-out "
         f"questions{why}"
+    )
+
+
+def _undivided(results: Results) -> str:
+    """Say why no questions are held out."""
+    count = len(results.record.units)
+    if results.trust.held_out == 0:
+        return "no questions are held out (`verdict.held_out: 0`)"
+    if count * HELD_OUT >= FEWEST:
+        return "no questions were held out when this was run; run the study again for a verdict"
+    few = "1 question is" if count == 1 else f"{count} questions are"
+    return (
+        f"{few} too few to hold any out, so what leads was chosen by the very questions that "
+        "praise it"
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from raytuner.component import ConfigError
 from raytuner.objective import Cost, Failure, ObjectiveFailure, UnitScore
+from raytuner.strike import strike
 
 _LONGEST = 2000
 """Characters of a failure's message that are kept."""
@@ -44,7 +45,8 @@ def _without(score: UnitScore, reason: str) -> UnitScore:
 
 
 def _plain(failure: Failure) -> Failure:
-    return Failure(failure.kind, str(failure.message)[:_LONGEST], bool(failure.retryable))
+    message = strike(str(failure.message))[:_LONGEST]  # a service may quote the key it was given
+    return Failure(failure.kind, message, bool(failure.retryable))
 
 
 def _finite(value: Any) -> bool:
@@ -70,9 +72,9 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, ObjectiveFailure):
         return _plain(error.failure)
     if isinstance(error, ConfigError):
-        return Failure("config", str(error))
+        return _plain(Failure("config", str(error)))
     if isinstance(error, TimeoutError):
-        return Failure("timeout", text[:_LONGEST], retryable=True)
+        return _plain(Failure("timeout", text, retryable=True))
     if isinstance(error, MemoryError):
-        return Failure("out_of_memory", text[:_LONGEST])
-    return Failure("objective", text[:_LONGEST])
+        return _plain(Failure("out_of_memory", text))
+    return _plain(Failure("objective", text))

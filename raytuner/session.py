@@ -12,7 +12,7 @@ import raytuner
 from raytuner.events import opened_facts
 from raytuner.journal import Journal
 from raytuner.listener import Listener
-from raytuner.looks import looks_of
+from raytuner.looks import past_of
 from raytuner.prepare import PROBED, Prepared
 from raytuner.record import Record
 from raytuner.results import Results
@@ -51,7 +51,7 @@ class Session:
             divided.held_out,
             prepared.goal.derived,
         )
-        record.looks = looks_of(
+        record.looks, record.spoiled = past_of(
             events, record.study, record.scope, divided.held_out, objective.contents()
         )
         proposer = study.search.begin(prepared.space, study.seed, objective)

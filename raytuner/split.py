@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,12 @@ answers the other: in simulations 40/60 decides more often, and no less truly, t
 FEWEST = 20
 """Held-out questions below which no verdict is given."""
 _GROUPS = 10
-"""Fewer groups than this cannot be divided fairly; their questions are divided one by one."""
+"""Fewer effective groups than this cannot be divided or resampled fairly: questions go singly.
+
+The effective number is n^2 / sum of n_g^2 (L. Kish, "Survey Sampling", 1965), so that one document
+with most of the questions counts for little more than one. Below ten, intervals by document miss
+the truth much more often than they say (measured: 10 to 87 % instead of 5 %).
+"""
 
 
 class Split(NamedTuple):
@@ -57,7 +63,7 @@ def split(
 
     Args:
         units: ids in evaluation order.
-        groups: what units come from; units of fewer than ten groups are divided one by one.
+        groups: what units come from; units of too few groups are divided one by one.
         strata: the kind of every unit; what is not named is of one kind.
         share: of the units to be held out, between 0 and 1.
     """
@@ -87,8 +93,8 @@ def split(
 
 
 def grouped(units: Sequence[str], groups: Mapping[str, str]) -> dict[str, str]:
-    """Name the group of every unit; each is its own where there are fewer than ten groups."""
+    """Name the group of every unit; each is its own where groups are too few or too unequal."""
     named = {unit: groups.get(unit) or unit for unit in units}
-    if len(set(named.values())) < _GROUPS:
-        return {unit: unit for unit in units}
-    return named
+    sizes = Counter(named.values())
+    effective = len(named) ** 2 / max(1, sum(size**2 for size in sizes.values()))
+    return named if effective >= _GROUPS else {unit: unit for unit in units}

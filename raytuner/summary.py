@@ -85,6 +85,9 @@ def _contenders(results: Results) -> str:
     questions = len(results.record.units)
     if not others:
         return "  There is nothing to compare it with yet."
+    if results.record.held_out:
+        told = f"all {others} others" if not count else f"all but {count} of {others} others"
+        return f"  The {questions} questions searched tell it apart from {told} (paired, 95 %)."
     if not count:
         return f"  {questions} questions tell it apart from all {others} others (paired, 95 %)."
     return (

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from raytuner.objective import Cost, Failure, Params, UnitScore
+from raytuner.objective import Cost, Failure, Params, UnitScore, Value
 from raytuner.score_table import Scored, ScoreTable
 
 Status = Literal["running", "complete", "paused", "pruned", "stopped", "failed"]
@@ -65,3 +65,17 @@ class Trial(Scored):
         self.take(listed, positions)
         if held:
             self.held.take(listed, held)
+
+
+def distance(trial: Trial, other: Trial) -> tuple[int, float]:
+    """Tell how far parameters lie apart: how many differ, then by how much, numbers relatively."""
+    names = trial.params.keys() | other.params.keys()
+    pairs = [(trial.params.get(name), other.params.get(name)) for name in sorted(names)]
+    differing = [(a, b) for a, b in pairs if a != b or type(a) is not type(b)]
+    return len(differing), sum(_apart(a, b) for a, b in differing)
+
+
+def _apart(a: Value, b: Value) -> float:
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return abs(a - b) / (abs(a) + abs(b) or 1.0)
+    return 1.0

@@ -10,6 +10,9 @@ from raytuner.component import ConfigError
 from raytuner.objective import Objective
 from raytuner.split import FEWEST, HELD_OUT, Split, split, whole
 
+_SEARCHED = 10
+"""Questions that a search needs at least, where somebody says how many to hold out."""
+
 
 class Trust(BaseModel):
     """What a study asks of its verdict."""
@@ -55,14 +58,26 @@ class Trust(BaseModel):
         if not share or (self.held_out is None and not compares):
             return whole(units, groups)
         divided = split(units, groups, objective.strata(), share)
-        if len(divided.held_out) >= FEWEST and divided.searched:
+        if len(divided.held_out) >= FEWEST and len(divided.searched) >= _SEARCHED:
             return divided
         if self.held_out is None:
             return whole(units, groups)
-        needed = -(-FEWEST // share)
-        raise ConfigError(
-            f"verdict.held_out: {share:g} of {len(units)} questions leaves {len(divided.held_out)} "
-            f"to judge by, and fewer than {FEWEST} prove nothing; write at least {needed:.0f} "
-            "questions, or leave it out (no verdict then)",
-            ("verdict", "held_out"),
+        raise ConfigError(_unfit(divided, share), ("verdict", "held_out"))
+
+
+def _unfit(divided: Split, share: float) -> str:
+    """Say why a share cannot be held out, and what would be right."""
+    total, held = len(divided.units), len(divided.held_out)
+    said = f"verdict.held_out: {share:g} of {total} questions leaves "
+    if held >= FEWEST:
+        return (
+            f"{said}{len(divided.searched)} to search with, and a search needs at least "
+            f"{_SEARCHED}; give a smaller share"
         )
+    said += f"{held} to judge by, and fewer than {FEWEST} prove nothing; "
+    if total * HELD_OUT >= FEWEST:
+        return f"{said}give a larger share, or leave it out ({HELD_OUT:g})"
+    return (
+        f"{said}write at least {-(-FEWEST // HELD_OUT):.0f} questions, or leave it out (no "
+        "verdict then)"
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from raytuner.component import ConfigError
+from raytuner.journal import read
 
 
 @click.command()
@@ -28,6 +29,7 @@ def ui(study: Path, port: int, *, show: bool) -> None:
     from raytuner.ui import LiveServer
 
     folder = run_folder(study)
+    read(folder / "journal.jsonl")  # a damaged one is told here, one that is not there may come
     try:
         server = LiveServer(Live(folder), port)
     except OSError as error:

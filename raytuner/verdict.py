@@ -162,7 +162,7 @@ def _rule(verdict: Verdict) -> Verdict:
     kept = [one for one in told if one.not_worse]
     if kept and verdict.policy == "lean":
         recommended = min(kept, key=lambda one: one.cost or 0.0).trial
-    if leader.p < LEANING * verdict.alpha:
+    if leader.p < min(LEANING * verdict.alpha, LEANING * ALPHA):
         status = "LEANING"
         recommended = leader.trial if verdict.policy == "lean" else verdict.baseline
     elif all(one.high < 0 for one in told):
@@ -224,7 +224,8 @@ def _impossible(
     """Say why nothing can be compared, if so."""
     if len(search) and not np.ptp(search):
         return f"{metric} is the same for every configuration and question, and so tells nothing"
-    if not finalists and len(search) and not np.ptp(search, axis=1).any():
+    several = search.ndim == 2 and search.shape[1] > 1
+    if not finalists and several and len(search) and not np.ptp(search, axis=1).any():
         return (
             f"every configuration has the same {metric} on each question, so nothing that was "
             "varied makes a difference"
@@ -237,7 +238,11 @@ def _impossible(
             f"{FEWEST_QUESTIONS}"
         )
     if not finalists:
-        return "no complete trial differs from the configuration as it stands"
+        return (
+            "no complete trial differs from the configuration as it stands"
+            if several
+            else "no other configuration is complete and within the limits"
+        )
     return None
 
 

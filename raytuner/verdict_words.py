@@ -81,6 +81,7 @@ class Verdict:
         corrected_gain, corrected_low, corrected_high: the same without the luck of the choice.
         needed_questions: held-out questions that would prove the leader's gain if it is as large
             as it looks; None if it is not above 0, or proven.
+        note: what else whoever decides should know.
         detectable: smallest true gain that the held-out questions prove, 4 times out of 5.
     """
 
@@ -105,6 +106,7 @@ class Verdict:
     corrected_high: float | None = None
     needed_questions: int | None = None
     detectable: float | None = None
+    note: str | None = None
 
     @property
     def sentence(self) -> str:
@@ -271,7 +273,7 @@ def _offer(verdict: Verdict) -> str:
 
 
 def _remarks(verdict: Verdict) -> list[str]:
-    said = []
+    said = [f"{verdict.note[:1].upper()}{verdict.note[1:]}."] if verdict.note else []
     left_out = verdict.questions.left_out
     if left_out:
         many = "1 question was" if left_out == 1 else f"{left_out} questions were"

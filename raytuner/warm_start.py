@@ -218,7 +218,7 @@ class WarmStart:
         """Count it as a look if what is held out now has chosen what is tried first."""
         seen = chosen_by(run.events, facts, self.task.split.held_out)
         keys = [self.task.objective.key(point) for point in run.best] if seen else []
-        return [dict(look_event(keys, seen))] if keys else []
+        return [dict(look_event(keys, seen, searched=True))] if keys else []
 
     def prime(
         self, proposer: Proposer, events: Sequence[Event], record: Record, *, learns: bool

@@ -167,7 +167,7 @@ class _Seat:
 
     def close(self) -> None:
         """End the process, which holds no state worth waiting for."""
-        if self._process is not None:
+        if self._process is not None and self._process.pid is not None:  # else it never began
             self._process.terminate()
             self._process.join(timeout=5)
             if self._process.is_alive():

@@ -9,6 +9,7 @@ from raytuner.charts.effects import Level
 from raytuner.charts.scatter import Point
 from raytuner.component import ConfigError
 from raytuner.insight import curve, importance, pareto
+from raytuner.insight.matrix import common
 from raytuner.insight.pareto import Direction
 from raytuner.objective import UNIT_USD
 from raytuner.results import Results
@@ -61,6 +62,7 @@ class Effects(NamedTuple):
         note: what they rest on.
         model: a random forest's opinion, as shares of all importance; empty where it cannot be
             believed.
+        shared: questions that all of them share; None if unknown.
         r2: how much of unseen trials the forest explains, out of bag.
     """
 
@@ -68,6 +70,7 @@ class Effects(NamedTuple):
     note: str = ""
     model: Sequence[tuple[str, float]] = ()
     r2: float | None = None
+    shared: int | None = None
 
 
 def effects_of(results: Results) -> Effects:
@@ -88,7 +91,7 @@ def effects_of(results: Results) -> Effects:
     model = [] if found.model is None else [
         (str(row["parameter"]), float(row["share"])) for row in found.model.to_dict("records")
     ]  # fmt: skip
-    return Effects(knobs, found.note, model, found.r2)
+    return Effects(knobs, found.note, model, found.r2, len(common(results).units))
 
 
 def front_of(results: Results) -> tuple[list[Point], str]:
@@ -128,7 +131,8 @@ def curve_of(results: Results) -> list[Step]:
     return [
         Step(int(row["trial"]), float(row["best"]), int(row["questions"]), float(row["usd"]),
              bool(row["improved"]))
-        for row in table.to_dict("records") if row["best"] == row["best"]
+        for row in table.to_dict("records")
+        if row["best"] is not None and row["best"] == row["best"]
     ]  # fmt: skip
 
 

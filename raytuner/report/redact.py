@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-STRUCK = "***"
-_LOOKS = re.compile(
-    r"\b(?:sk|pk|hf|ghp|gho|xox[abp])[-_][A-Za-z0-9_*-]{12,}|\bAKIA[0-9A-Z]{16}\b"
-    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
-)
-_LOGIN = re.compile(r"(?<=://)[^/\s@\"']+@")
+import raytuner.strike
+from raytuner.strike import STRUCK, own_secrets
+
 _NAME = re.compile(
     r"(^|[_.-])(api_?key|key|secret|password|passwd|token|credentials?|authorization)$",
     re.IGNORECASE,
 )
-_VARIABLE = ("KEY", "SECRET", "TOKEN", "PASSWORD")
 
 
 def clean(value: Any, name: str = "") -> Any:
@@ -39,9 +34,7 @@ def clean(value: Any, name: str = "") -> Any:
 
 def strike(text: str) -> str:
     """Strike out what looks like a secret, logins in addresses, and secrets of this process."""
-    for secret in _own():
-        text = text.replace(secret, STRUCK)
-    return _LOGIN.sub(f"{STRUCK}@", _LOOKS.sub(STRUCK, text))
+    return raytuner.strike.strike(text, _own())
 
 
 def begin() -> None:
@@ -51,10 +44,4 @@ def begin() -> None:
 
 @cache
 def _own() -> list[str]:
-    """List the secrets of the environment, the longest first."""
-    found = {
-        value
-        for name, value in os.environ.items()
-        if len(value) >= 8 and any(part in name.upper() for part in _VARIABLE)
-    }
-    return sorted(found, key=lambda value: (-len(value), value))
+    return own_secrets()

@@ -105,7 +105,7 @@ def test_the_command_says_it_and_fails_unless_proven(tmp_path, command):
                        "--fail-unless", "proven")  # fmt: skip
     assert done.code == 0
     assert "PROVEN: B's trial" in done.out
-    assert "is better than A's trial 0" in done.out
+    assert "against A's trial 0: +" in done.out
     back = command("compare", tmp_path / "b/runs/t", tmp_path / "a/runs/t",
                        "--fail-unless", "proven", "--json")  # fmt: skip
     assert back.code == 5
@@ -115,3 +115,11 @@ def test_the_command_says_it_and_fails_unless_proven(tmp_path, command):
     assert alone.out.startswith("PROVEN")
     few = command("verdict", tmp_path / "a/runs/t", "--fail-unless", "leaning")
     assert few.code == 5
+
+
+def test_a_finalist_is_not_proven_by_leaving_its_rivals_out(tmp_path):
+    b = run(tmp_path / "b", Contents())
+    found = compare(b, b, trial_a=0, trial_b=b.recommended.number)
+    rivals = len(b.compared) - 1
+    assert rivals > 1
+    assert found.verdict.alpha == pytest.approx(b.trust.alpha / rivals)

@@ -45,7 +45,9 @@ def test_what_chose_configurations_is_no_held_out_evidence():
     split = Split(("a",), ("b", "c"))
     found = copied(EARLIER, [], "s", split)
     assert answers(found) == [("k", "a")]
-    assert found[-1] == {"event": "look", "keys": ["k"], "units": ["b", "c"]}
+    assert found[-1] == {
+        "event": "look", "keys": ["k"], "units": ["b", "c"], "searched": True,
+    }  # fmt: skip
 
 
 def test_what_was_held_out_then_and_is_now_comes_with_the_looks_at_it():

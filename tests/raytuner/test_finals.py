@@ -160,6 +160,57 @@ def test_a_quarter_of_the_dollars_is_kept_for_the_finals(tmp_path):
     assert all(not trial.held.missing() for trial in results.compared)
 
 
+def test_questions_that_an_earlier_study_has_searched_prove_nothing(tmp_path):
+    run(tmp_path, verdict={"held_out": 0})
+    results = run(tmp_path, space={"x": {"choice": [4]}, "y": {"choice": ["a"]}})
+    assert results.verdict.status == "NONE"
+    assert "has searched" in results.verdict.reason
+    assert Results.open(tmp_path / "runs/t").verdict.to_dict() == results.verdict.to_dict()
+
+
+def test_there_is_no_verdict_while_a_finalist_has_questions_left(tmp_path):
+    run(tmp_path)
+    path = tmp_path / "runs/t/journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    look = next(n for n, line in enumerate(lines) if b'"event":"look"' in line)
+    ends = [n for n, line in enumerate(lines) if n > look and b'"event":"ended"' in line]
+    path.write_bytes(b"".join(lines[: ends[1] + 1]))  # what stands and the first finalist
+    cut = Results.open(tmp_path / "runs/t")
+    assert cut.verdict.status == "NONE"
+    assert "not over" in cut.verdict.reason or "lacks" in cut.verdict.reason
+    assert run(tmp_path).verdict.status == "PROVEN"
+
+
+class Sparse(Graded):
+    """x=3, y=c has the metric on few questions, and a perfect score there; x=4, y=c on none."""
+
+    def evaluate(self, params, units, meter):
+        for batch in super().evaluate(params, units, meter):
+            yield [self.thinned(params, score) for score in batch]
+
+    def thinned(self, params, score):
+        point = (params["x"], params["y"])
+        if point == (3, "c") and worth({}, score.unit) < 0.1:
+            return score._replace(scores={"hit": 1.0, "loss": 0.0})
+        return score._replace(scores={"loss": 0.0}) if point in {(3, "c"), (4, "c")} else score
+
+
+def test_who_has_the_metric_on_few_questions_does_not_win(tmp_path):
+    results = run(tmp_path, Sparse(), scheduler="none")
+    assert results.verdict.status == "PROVEN"
+    assert results.recommended.params == {"x": 4, "y": "a"}
+    assert results.verdict.questions.left_out == 0
+
+
+def test_ties_go_to_what_is_closest_to_what_stands(tmp_path):
+    results = run(tmp_path, Graded(at=dict.fromkeys([1, 2, 3, 4], 2.0)))
+    assert results.best.baseline
+    space = {"x": {"choice": [2, 3, 4]}, "y": {"choice": ["a", "b"]}}
+    at = {1: 0.1, 2: 2.0, 3: 2.0, 4: 2.0}
+    same = run(tmp_path / "b", Graded(at=at), space=space, scheduler="none")
+    assert same.best.params == {"x": 2, "y": "a"}
+
+
 @pytest.mark.parametrize("backend", [{"backend": "threads", "workers": 3},
                                      {"backend": "async", "workers": 3}])  # fmt: skip
 def test_every_backend_comes_to_the_same_verdict(tmp_path, backend):

@@ -104,7 +104,8 @@ def test_what_means_nothing_is_refused_in_one_sentence(metric, limits, words):
 
 def test_an_objective_that_cannot_tell_its_metrics_is_believed_until_it_has_run():
     made = goal({"speed": 2, "size": -1}, ["weight <= 3"], names=None)
-    assert made.lacking(["speed", "size"]) is None
+    assert made.lacking(["speed", "size", made.name]) is None
+    assert made.lacking(["speed", "size"]) == made.name  # no question has both
     assert made.lacking(["speed"]) == "size"
     assert goal(None, names=None).name is None
 

@@ -1,4 +1,4 @@
-from raytuner.looks import looks_of
+from raytuner.looks import past_of
 
 UNITS = [f"q{n}" for n in range(6)]
 HELD = ["q3", "q4", "q5"]
@@ -15,7 +15,7 @@ def look(*keys, units=HELD):
 
 
 def count(events, contents=None):
-    return len(looks_of(events, "s", "c", HELD, contents or {}))
+    return len(past_of(events, "s", "c", HELD, contents or {}).looks)
 
 
 def test_the_same_trials_are_one_look_and_others_another():
@@ -43,3 +43,14 @@ def test_who_searched_what_is_held_out_now_has_looked_at_it():
     assert count([opened("s0", search=3), opened(), look("a")]) == 1
     old = {k: v for k, v in opened("s0").items() if k != "search"}
     assert count([old, opened(), look("a")]) == 2
+
+
+def test_what_was_searched_proves_nothing_any_more():
+    def spoiled(*events, contents=None):
+        return past_of(list(events), "s", "c", HELD, contents or {}).spoiled
+
+    assert spoiled(opened("s0", search=5), opened()) == {"q3", "q4"}
+    assert spoiled(opened("s", search=5), opened()) == frozenset()  # its own
+    assert spoiled(opened("s0", "c0", 6, CONTENTS), contents=CONTENTS) == set(HELD)
+    searched = {**look("a", units=["q5"]), "searched": True}
+    assert spoiled(opened(), searched, look("b", "c")) == {"q5"}

@@ -67,3 +67,10 @@ def test_more_questions_about_the_same_documents_follow_them():
 def test_nothing_is_held_out_of_a_whole():
     assert whole(["a", "b"], {}).held_out == ()
     assert whole(["a", "b"], {}).units == ("a", "b")
+
+
+def test_one_document_with_most_questions_is_no_group():
+    lump = {unit: "big" if n < 60 else f"d{n}" for n, unit in enumerate(units(100))}
+    assert grouped(units(100), lump) == {unit: unit for unit in units(100)}
+    even = {unit: f"d{n % 20}" for n, unit in enumerate(units(100))}
+    assert grouped(units(100), even) == even

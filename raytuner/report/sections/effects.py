@@ -42,11 +42,22 @@ def render(report: Report) -> str:
         "effects", "What matters",
         "How much better or worse each value does than the others, everything else being equal: "
         "mean paired difference over questions, with its 95 % interval. All charts share one "
-        "scale; the parameter that matters most comes first.",
+        f"scale; the parameter that matters most comes first.{_thin(report)}",
         element("div", *charts, class_="multiples"),
         _model(report),
         element("p", escape(plain(said)), class_="caption") if said else "",
     )  # fmt: skip
+
+
+def _thin(report: Report) -> str:
+    """Warn where a race has left few questions that all trials share."""
+    total, shared = len(report.results.record.units), report.effects.shared
+    if shared is None or 2 * shared >= total:
+        return ""
+    return (
+        f" Beware: most trials were stopped early, so this rests on {shared} of {total} questions; "
+        "run with scheduler: none to see more."
+    )
 
 
 def _model(report: Report) -> str:
