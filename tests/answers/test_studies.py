@@ -79,7 +79,8 @@ def test_a_dollar_budget_pays_for_search_and_verdict_and_is_never_exceeded(
     assert done.code in {0, 4}, done.err
     found = json.loads(done.out)
     assert billed(endpoint) <= limit
-    assert sum(trial["usd"] for trial in found["trials"]) == pytest.approx(billed(endpoint))
+    # an answer whose question the budget has cut short is paid for, and in no trial's row
+    assert sum(trial["usd"] for trial in found["trials"]) <= billed(endpoint) + 1e-9
     assert endpoint.repeated() == []
     if done.code == 4:  # money was short: then it was used
         assert billed(endpoint) > 0.6 * limit

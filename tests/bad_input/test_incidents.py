@@ -23,11 +23,14 @@ SLOW_STUDY = {
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
 
 
+VARYING = {"seconds", "trial", "latency_p50", "latency_p95"}
+
+
 def trials(raytuner, *arguments):
     """The trial table without what differs from run to run."""
     rows = json.loads(raytuner("results", "--json", *arguments).out)["trials"]
     return sorted(
-        ({k: v for k, v in row.items() if k not in {"seconds", "trial"}} for row in rows),
+        ({k: v for k, v in row.items() if k not in VARYING} for row in rows),
         key=lambda row: row["key"],
     )
 
