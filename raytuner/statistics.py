@@ -239,12 +239,12 @@ def corrected_gain(
 
 
 def needed_questions(sd: float, delta: float, alpha: float = 0.05, power: float = POWER) -> int:
-    """Count the questions that prove an effect: ((z_alpha + z_power) sd / delta)², rounded up.
+    """Count the questions that prove an effect: ((z_(alpha/2) + z_power) sd / delta)², rounded up.
 
     Args:
         sd: standard deviation of a question's paired difference.
         delta: the true mean difference, above 0.
-        alpha: threshold of the one-sided test.
+        alpha: threshold of the two-sided test.
         power: chance of proving it.
 
     Raises:
@@ -268,7 +268,7 @@ def detectable(questions: int, sd: float, alpha: float = 0.05, power: float = PO
 
 def _z(alpha: float, power: float) -> float:
     normal = NormalDist()
-    return normal.inv_cdf(1.0 - alpha) + normal.inv_cdf(power)
+    return normal.inv_cdf(1.0 - alpha / 2) + normal.inv_cdf(power)
 
 
 def _errors(own: Grouped, mean: Array, scale: float) -> Array:

@@ -132,7 +132,7 @@ def decide(
     scale = float(np.ptp(answers)) or 1.0
     options: dict[str, Any] = {"resamples": resamples, "seed": seed}
     bounds = intervals(differences, owners, alpha=alpha, scale=scale, **options)
-    p = adjusted_p(differences, owners, **options)
+    p = np.minimum(1.0, 2.0 * adjusted_p(differences, owners, **options))  # two-sided
     gains = table.mean(axis=0) - table[:, base].mean() if len(table) else np.full(len(trials), 0.0)
     told = tuple(
         Compared(

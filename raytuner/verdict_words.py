@@ -25,7 +25,7 @@ class Compared:
         role: why it was chosen: `best`, `second` or `cheap`.
         search_gain: on the questions that chose it.
         gain, low, high: on the held-out questions, with the simultaneous interval.
-        p: one-sided, adjusted for the number of finalists.
+        p: two-sided, adjusted for the number of finalists.
         cost: per question, None if unknown.
         not_worse: cheaper than the configuration as it stands, and `low` is above minus the margin.
     """
@@ -280,8 +280,7 @@ def _remarks(verdict: Verdict) -> list[str]:
         said.append(f"{many} left out, because one of those compared has no value for it.")
     if verdict.status == "PROVEN" and verdict.leader is not None and verdict.leader.low <= 0:
         said.append(
-            "The test asks for better only, the interval looks both ways; so it may reach just "
-            "below 0."
+            "The interval, which is computed in another way than p, reaches just below 0."
         )
     if verdict.looks > 1 and verdict.status != "NONE":
         said.append(

@@ -188,7 +188,7 @@ def test_needed_and_detectable_are_inverses(questions, sd, alpha, power):
 
 
 def test_needed_questions_of_the_textbook():
-    assert [needed_questions(0.5, gain) for gain in (0.03, 0.05, 0.1)] == [1718, 619, 155]
+    assert [needed_questions(0.5, gain) for gain in (0.03, 0.05, 0.1)] == [2181, 785, 197]
     with pytest.raises(ValueError, match="above 0"):
         needed_questions(0.5, 0.0)
     with pytest.raises(ValueError, match="at least 1"):
