@@ -279,9 +279,7 @@ def _remarks(verdict: Verdict) -> list[str]:
         many = "1 question was" if left_out == 1 else f"{left_out} questions were"
         said.append(f"{many} left out, because one of those compared has no value for it.")
     if verdict.status == "PROVEN" and verdict.leader is not None and verdict.leader.low <= 0:
-        said.append(
-            "The interval, which is computed in another way than p, reaches just below 0."
-        )
+        said.append("The interval, which is computed in another way than p, reaches just below 0.")
     if verdict.looks > 1 and verdict.status != "NONE":
         said.append(
             f"These questions have been looked at {verdict.looks} times, so the bar was "
