@@ -106,6 +106,11 @@ class Course:
         """List the units that a trial has to answer to reach its next rung."""
         return tuple(trial.missing(self._rungs.target(trial.key)))
 
+    @property
+    def drawn(self) -> bool:
+        """Whether no proposal waits, and none will come."""
+        return self._intake.empty
+
     def over(self, running: dict[str, Trial]) -> bool:
         """Tell whether nothing is left to begin or to go on with."""
         self._fill(running)

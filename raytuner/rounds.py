@@ -74,6 +74,14 @@ class Rounds:
             trial.status, trial.failure = "running", None
             self._listener.started(trial)
 
+    def waits(self, *, staged: bool) -> bool:
+        """Tell whether what runs may bring more to do.
+
+        Args:
+            staged: whether what is told of a trial decides what becomes of others.
+        """
+        return self._finals is not None or staged or not self._course.drawn
+
     def go_on(self) -> bool:
         """Find more to do, now that nothing runs and nothing is ready; tell whether there is."""
         if self.final:

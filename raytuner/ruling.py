@@ -95,7 +95,7 @@ def _missing(
     if not results.closed and standing.held.missing():
         return "the study is not over, and the finalists are compared at its end"
     if not chosen:
-        return None
+        return _nobody(results)
     lacking = [one.trial for one in chosen if one.trial.held.missing()]
     if standing.held.missing():
         lacking = [standing, *lacking]
@@ -108,6 +108,16 @@ def _missing(
         f"trial {first.number} lacks {len(first.held.missing())} of {held_out} held-out "
         f"questions{why}"
     )
+
+
+def _nobody(results: Results) -> str | None:
+    """Say why nothing can be compared with the configuration as it stands; None: scores tell."""
+    field = results.field
+    if len(field.trials) < 2:
+        return "no other configuration is complete and within the limits"
+    if len(field.scores) and np.ptp(field.scores, axis=1).any():
+        return "no complete trial differs from the configuration as it stands"
+    return None
 
 
 def _undivided(results: Results) -> str:

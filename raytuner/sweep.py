@@ -167,18 +167,16 @@ class Sweep:
                 if trial is not None:
                     if (job := self._job(trial)) is not None:
                         return job
-                elif self._running and self._waits():
+                elif self._running and self._rounds.waits(staged=self._staged):
                     return None
-                elif self._running or not self._rounds.go_on():
+                elif not self._running and self._rounds.go_on():
+                    self.stop_reason = self.stop_reason if self._rounds.final else None
+                else:
                     self.stop_reason = self.stop_reason or self._intake.short
                     break
             self.finished = True
             self._state.notify_all()
             return None
-
-    def _waits(self) -> bool:
-        """Tell whether what runs may bring more to do."""
-        return self._rounds.has_finals or self._staged or not self._intake.empty
 
     def _release(self) -> None:
         """Give the finals what was kept for them."""
