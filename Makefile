@@ -41,6 +41,7 @@ bench: setup
 	$(BIN)/python benchmarks/ray_sharing.py
 	$(BIN)/python benchmarks/llm_throughput.py
 	$(BIN)/python benchmarks/budget.py
+	$(BIN)/python benchmarks/verdict.py
 
 notebooks: setup
 	@$(BIN)/python notebooks/build.py
