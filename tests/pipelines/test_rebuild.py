@@ -65,7 +65,7 @@ def test_the_exported_winner_finds_what_the_trial_found(handbook):
     assert rebuilt.config == objective.config.override(results.best.params)
     for question, response in list(tuned.items())[::5]:
         assert rebuilt.retrieve(question) == response.hits
-        assert len(response.hits) == 3
+        assert len(response.hits) == rebuilt.config.retriever.top_k
     together = rebuilt.ask_many(list(tuned))
     assert [response.hits for response in together] == [r.hits for r in tuned.values()]
 
