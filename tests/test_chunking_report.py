@@ -35,6 +35,8 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("chunking")
     study = Study(
         name="chunking",
+        scheduler="none",
+        verdict={"held_out": 0},
         objective={
             "kind": "rag",
             "documents": str(DATA / "docs"),

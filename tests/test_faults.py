@@ -132,6 +132,7 @@ space:
   chunker.overlap: {{choice: [0, 48]}}
   embedder: {{choice: [lsa, tfidf]}}
   retriever.top_k: {{choice: [2, 8]}}
+verdict: {{held_out: 0}}
 {more}
 """
 SEARCHES = {
@@ -161,8 +162,8 @@ def run_rag(cluster, folder, more, backend="ray"):
 
 
 def test_three_nodes_build_each_artifact_once(tmp_path, cluster):
-    on_ray, said = run_rag(cluster, tmp_path / "ray", "")
-    alone, _ = run_rag(cluster, tmp_path / "alone", "", backend="inprocess")
+    on_ray, said = run_rag(cluster, tmp_path / "ray", "scheduler: none")
+    alone, _ = run_rag(cluster, tmp_path / "alone", "scheduler: none", backend="inprocess")
     same(table(on_ray), table(alone))
     built = {name: n for name, n in on_ray.total_work.items() if name.endswith(" built")}
     assert built == {n: a for n, a in alone.total_work.items() if n.endswith(" built")}
