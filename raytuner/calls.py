@@ -285,7 +285,7 @@ def _run_result(trial: Trial, score: float, objective: Calls) -> RunResult:
 def _failed_run(trial: Trial, objective: Calls) -> FailedRun:
     kind, message = "stopped", "the search was stopped before it ended"
     if trial.status == "pruned":
-        answered = len(trial.units) - len(trial.missing())
+        answered = trial.answered
         mean = trial.mean(objective.metric, answered)
         kind = "pruned"
         message = f"stopped early after {answered} of {len(trial.units)} questions, mean {mean:g}"

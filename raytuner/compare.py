@@ -12,6 +12,7 @@ from raytuner.component import ConfigError
 from raytuner.objective import UNIT_USD
 from raytuner.printable import spell_params
 from raytuner.results import Results
+from raytuner.split import owners
 from raytuner.trial import Trial
 from raytuner.verdict import Verdict, alpha_of, decide
 
@@ -140,7 +141,7 @@ def compare(
         [(1, "best")],
         table if fair else None,
         maximise=a.maximise,
-        held_groups=[a.groups.get(unit) or unit for unit in fair] if fair else None,
+        held_groups=owners(fair, a.groups) if fair else None,
         costs=[side.trial.mean(UNIT_USD) for side in (standing, challenger)],
         alpha=_alpha(a, b, challenger.trial),
         margin=a.trust.margin,

@@ -119,7 +119,7 @@ class CompletionAnalysis:
             "trial_id": trial.number,
             **{name: value for name, value in result.items() if name != UNIT_USD},
             "status": trial.status,
-            "instances": len(trial.units) - len(trial.missing()),
+            "instances": trial.answered,
             "failure": failure and f"{failure.kind}: {failure.message}",
             **{f"config/{name}": value for name, value in config.items()},
         }

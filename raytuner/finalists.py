@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from raytuner.choosing import choose_finalists
 from raytuner.objective import UNIT_USD
 from raytuner.score_table import Scored
+from raytuner.split import owners
 from raytuner.trial import Trial
 
 _LEADERS = 64
@@ -62,12 +64,11 @@ def field_of(
         return Field([], None, np.empty((0, 0)), [], [])
     table = np.column_stack([values(trial) for trial in leaders])
     whole = ~np.isnan(table).any(axis=1)
-    names = [groups.get(unit) or unit for unit in leaders[0].units]
     return Field(
         leaders,
         None if base is None else leaders.index(base),
         table[whole],
-        [name for name, kept in zip(names, np.atleast_1d(whole).tolist(), strict=True) if kept],
+        owners(np.array(leaders[0].units)[whole].tolist(), groups),
         [trial.mean(UNIT_USD) for trial in leaders],
     )
 
@@ -76,7 +77,5 @@ def finalists(field: Field) -> list[Finalist]:
     """Choose at most three trials to meet the configuration as it stands; see `verdict`."""
     if field.base is None or not len(field.scores):
         return []
-    from raytuner.verdict import choose_finalists
-
     chosen = choose_finalists(field.scores, field.base, field.costs, field.groups)
     return [Finalist(field.trials[column], role) for column, role in chosen]

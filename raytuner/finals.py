@@ -18,7 +18,7 @@ other 40 % and they take together.
 """
 _MOST = 0.6
 """Share of a budget that is kept at most; a search needs something, too."""
-_TRIALS = 4
+COMPARED = 4
 """Trials that answer the held-out questions, the configuration as it stands among them."""
 _DEARER = 1.25
 """How much more than the average trial they may cost."""
@@ -35,7 +35,7 @@ class Aside:
 
     def __init__(self, usd: float | None, tokens: int | None, held_out: int) -> None:
         self._limits = (usd, tokens)
-        self._needed = _TRIALS * held_out * _DEARER
+        self._needed = COMPARED * held_out * _DEARER
         self._spent = [0.0, 0.0]
         self._answers = 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from raytuner.finals import COMPARED
 from raytuner.foresight import Outlook, foresee
 from raytuner.limits import FIRST
 from raytuner.objective import Cost, Objective, Params
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 _COSTED = 200
 """Points whose cost is estimated; others are taken to cost as much on average."""
-_FINALISTS = 4
-"""Trials that answer the held-out questions, the configuration as it stands among them."""
 _PLANNED = 10_000
 """Points whose work is counted; a larger grid is estimated from these."""
 
@@ -112,7 +111,7 @@ def _costs(prepared: Prepared, points: Sequence[Params], trials: int | None) -> 
     if not any(cost.calls for cost in high):
         return {}
     count = trials if trials is not None else len(points)
-    share = _FINALISTS / max(count, _FINALISTS)  # of the trials that come to the finals
+    share = COMPARED / max(count, COMPARED)  # of the trials that come to the finals
     if final:
         high = [
             cost.plus(_part(objective.estimate_range(point, final)[1], share))

@@ -53,11 +53,6 @@ class Rounds:
         """Whether a part of the budget is to be kept for the finals."""
         return self._finals is not None and not (self.final or self._all_in)
 
-    @property
-    def has_finals(self) -> bool:
-        """Whether anything comes after the search."""
-        return self._finals is not None
-
     def next(self, running: dict[str, Trial]) -> Trial | None:
         """Give a trial that may go on now, perhaps one that has all it needs on record."""
         if self.final:

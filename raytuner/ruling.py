@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raytuner.finalists import Finalist, finalists
-from raytuner.split import FEWEST, HELD_OUT
+from raytuner.split import HELD_OUT, owners
 from raytuner.trial import Trial
-from raytuner.verdict import Verdict, alpha_of, decide
+from raytuner.verdict import FEWEST_QUESTIONS, Verdict, alpha_of, decide
 
 if TYPE_CHECKING:
     from raytuner.results import Results
@@ -33,8 +33,8 @@ def verdict_of(results: Results) -> Verdict:
         compared = [standing, *(one.trial for one in ready)]
         unseen = [unit not in record.spoiled for unit in record.held_out]
         held = np.column_stack([results.oriented(trial.held) for trial in compared])[unseen]
-        names = [results.groups.get(unit) or unit for unit in record.held_out]
-        groups = [name for name, kept in zip(names, unseen, strict=True) if kept]
+        asked = [unit for unit in record.held_out if unit not in record.spoiled]
+        groups = owners(asked, results.groups)
     looks = max(1, len(record.looks))
     verdict = decide(
         results.metric or "score",
@@ -69,7 +69,7 @@ def _open(trial: Trial) -> bool:
 def _spoiled(results: Results) -> str | None:
     """Say that an earlier search has used the held-out questions up."""
     spoiled, held_out = len(results.record.spoiled), len(results.record.held_out)
-    if not spoiled or held_out - spoiled >= FEWEST:
+    if not spoiled or held_out - spoiled >= FEWEST_QUESTIONS:
         return None
     return (
         f"an earlier study in this run folder has searched {spoiled} of the {held_out} held-out "
@@ -125,7 +125,7 @@ def _undivided(results: Results) -> str:
     count = len(results.record.units)
     if results.trust.held_out == 0:
         return "no questions are held out (`verdict.held_out: 0`)"
-    if count * HELD_OUT >= FEWEST:
+    if count * HELD_OUT >= FEWEST_QUESTIONS:
         return "no questions were held out when this was run; run the study again for a verdict"
     few = "1 question is" if count == 1 else f"{count} questions are"
     return (

@@ -17,7 +17,7 @@ from raytuner.prepare import PROBED, Prepared
 from raytuner.record import Record
 from raytuner.results import Results
 from raytuner.schedulers import Full, Judge
-from raytuner.split import Split
+from raytuner.split import Split, owners
 from raytuner.study import Study
 from raytuner.sweep import Sweep
 from raytuner.trial import Trial
@@ -137,7 +137,7 @@ class Session:
 def _numbered(divided: Split) -> list[int] | None:
     """Number the group of every unit, in their order; None if each is a group of its own."""
     numbers: dict[str, int] = {}
-    groups = [divided.groups.get(unit, unit) for unit in divided.units]
+    groups = owners(divided.units, divided.groups)
     numbered = [numbers.setdefault(group, len(numbers)) for group in groups]
     return numbered if len(numbers) < len(groups) else None
 

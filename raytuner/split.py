@@ -14,8 +14,6 @@ HELD_OUT = 0.6
 The larger part, because only three or four configurations ever answer it while every trial
 answers the other: in simulations 40/60 decides more often, and no less truly, than 60/40.
 """
-FEWEST = 20
-"""Held-out questions below which no verdict is given."""
 _GROUPS = 10
 """Fewer effective groups than this cannot be divided or resampled fairly: questions go singly.
 
@@ -94,7 +92,12 @@ def split(
 
 def grouped(units: Sequence[str], groups: Mapping[str, str]) -> dict[str, str]:
     """Name the group of every unit; each is its own where groups are too few or too unequal."""
-    named = {unit: groups.get(unit) or unit for unit in units}
+    named = dict(zip(units, owners(units, groups), strict=True))
     sizes = Counter(named.values())
     effective = len(named) ** 2 / max(1, sum(size**2 for size in sizes.values()))
     return named if effective >= _GROUPS else {unit: unit for unit in units}
+
+
+def owners(units: Sequence[str], groups: Mapping[str, str]) -> list[str]:
+    """Name the group of every unit, in their order; a unit that is not named is its own."""
+    return [groups.get(unit) or unit for unit in units]

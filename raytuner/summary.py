@@ -154,8 +154,8 @@ def _pruned(results: Results) -> list[str]:
         return [f"Early stopping: {waiting} of {len(trials)} trials wait to be compared."]
     if not ended:
         return []
-    stopped = [units - len(trial.missing()) for trial in ended]
-    asked = sum(units - len(trial.missing()) for trial in trials)
+    stopped = [trial.answered for trial in ended]
+    asked = sum(trial.answered for trial in trials)
     share = asked / (len(trials) * units)
     said = (
         f"Early stopping: {len(stopped)} of {len(trials)} trials ended after {min(stopped)} to "

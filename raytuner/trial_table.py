@@ -81,7 +81,7 @@ def _status(trial: Trial, metric: str | None) -> str:
     """Say how a trial ended, and with what, if it was stopped early."""
     if trial.status not in {"paused", "pruned"}:
         return trial.status
-    answered = len(trial.units) - len(trial.missing())
+    answered = trial.answered
     score = trial.mean(metric, answered) if metric else None
     so_far = "" if score is None else f": {score:.4f}"
     if trial.reason:

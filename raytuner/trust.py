@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from raytuner.component import ConfigError
 from raytuner.objective import Objective
-from raytuner.split import FEWEST, HELD_OUT, Split, split, whole
+from raytuner.split import HELD_OUT, Split, split, whole
+from raytuner.verdict import ALPHA, FEWEST_QUESTIONS, MARGIN, Policy
 
 _SEARCHED = 10
 """Questions that a search needs at least, where somebody says how many to hold out."""
@@ -27,18 +26,18 @@ class Trust(BaseModel):
         "none, and no verdict; null: 0.6 where that leaves 20 questions or more, else 0",
     )
     alpha: float = Field(
-        default=0.05,
+        default=ALPHA,
         gt=0,
         le=0.2,
         description="chance of calling a configuration better that is not; halved with every "
         "further look at the same held-out questions",
     )
     margin: float = Field(
-        default=0.03,
+        default=MARGIN,
         gt=0,
         description="how much worse, in the metric, still counts as not worse",
     )
-    policy: Literal["proven", "lean"] = Field(
+    policy: Policy = Field(
         default="proven",
         description="recommend only what is proven, or also what the evidence leans to",
     )
@@ -58,7 +57,7 @@ class Trust(BaseModel):
         if not share or (self.held_out is None and not compares):
             return whole(units, groups)
         divided = split(units, groups, objective.strata(), share)
-        if len(divided.held_out) >= FEWEST and len(divided.searched) >= _SEARCHED:
+        if len(divided.held_out) >= FEWEST_QUESTIONS and len(divided.searched) >= _SEARCHED:
             return divided
         if self.held_out is None:
             return whole(units, groups)
@@ -69,15 +68,13 @@ def _unfit(divided: Split, share: float) -> str:
     """Say why a share cannot be held out, and what would be right."""
     total, held = len(divided.units), len(divided.held_out)
     said = f"verdict.held_out: {share:g} of {total} questions leaves "
-    if held >= FEWEST:
+    if held >= FEWEST_QUESTIONS:
         return (
             f"{said}{len(divided.searched)} to search with, and a search needs at least "
             f"{_SEARCHED}; give a smaller share"
         )
-    said += f"{held} to judge by, and fewer than {FEWEST} prove nothing; "
-    if total * HELD_OUT >= FEWEST:
+    said += f"{held} to judge by, and fewer than {FEWEST_QUESTIONS} prove nothing; "
+    if total * HELD_OUT >= FEWEST_QUESTIONS:
         return f"{said}give a larger share, or leave it out ({HELD_OUT:g})"
-    return (
-        f"{said}write at least {-(-FEWEST // HELD_OUT):.0f} questions, or leave it out (no "
-        "verdict then)"
-    )
+    least = -(-FEWEST_QUESTIONS // HELD_OUT)
+    return f"{said}write at least {least:.0f} questions, or leave it out (no verdict then)"

@@ -111,7 +111,10 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """Say it in one to three sentences."""
-        said = _SAID[self.status](self)
+        if self.leader is None or self.status == "NONE":
+            said = _say_none(self)
+        else:
+            said = _SAID[self.status](self, self.leader)
         return " ".join(part for part in (said, _offer(self), *_remarks(self)) if part)
 
     def _repr_html_(self) -> str:
@@ -186,9 +189,7 @@ def _settle(verdict: Verdict) -> str:
     return f"; about {math.ceil(needed / scale) * scale} unseen questions would settle it"
 
 
-def _say_proven(verdict: Verdict) -> str:
-    told = verdict.leader
-    assert told is not None
+def _say_proven(verdict: Verdict, told: Compared) -> str:
     price = _price(verdict, told)
     return (
         f"PROVEN: trial {told.trial} is better than what you have: {_measured(verdict, told)}"
@@ -196,9 +197,7 @@ def _say_proven(verdict: Verdict) -> str:
     )
 
 
-def _say_leaning(verdict: Verdict) -> str:
-    told = verdict.leader
-    assert told is not None
+def _say_leaning(verdict: Verdict, told: Compared) -> str:
     then = (
         "It is recommended all the same, as the policy asks."
         if verdict.recommended == told.trial
@@ -210,9 +209,7 @@ def _say_leaning(verdict: Verdict) -> str:
     )
 
 
-def _say_not_proven(verdict: Verdict) -> str:
-    told = verdict.leader
-    assert told is not None
+def _say_not_proven(verdict: Verdict, told: Compared) -> str:
     many = verdict.questions.held_out
     keep = "NOT PROVEN: keep the configuration as it stands"
     if verdict.reason:
@@ -228,9 +225,7 @@ def _say_not_proven(verdict: Verdict) -> str:
     )
 
 
-def _say_worse(verdict: Verdict) -> str:
-    told = verdict.leader
-    assert told is not None
+def _say_worse(verdict: Verdict, told: Compared) -> str:
     return (
         "WORSE: keep the configuration as it stands; everything that looked best in the search is "
         f"worse than it, trial {told.trial} the least: {_measured(verdict, told)}."
@@ -254,7 +249,6 @@ _SAID = {
     "LEANING": _say_leaning,
     "NOT PROVEN": _say_not_proven,
     "WORSE": _say_worse,
-    "NONE": _say_none,
 }
 
 

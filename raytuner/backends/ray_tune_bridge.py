@@ -119,7 +119,7 @@ class Bridge:
         for metric in known.metrics:
             values = known.values(metric)
             sums[metric] = (float(np.nansum(values)), int((~np.isnan(values)).sum()))
-        answered = len(known.units) - len(known.missing())
+        answered = known.answered
         return Assignment(job._replace(units=tuple(errand.open), patience=left), answered, sums)
 
     def started(self, trial: str) -> None:

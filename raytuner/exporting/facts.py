@@ -185,7 +185,7 @@ def _trial(trial: Trial, results: Results, hide: Scrub) -> TrialFacts:
     own = {
         "usd": float(trial.cost.usd),
         "seconds": round(float(trial.seconds), 3),
-        "answered": float(len(trial.units) - len(trial.missing())),
+        "answered": float(trial.answered),
     }
     tags = {"status": str(trial.status), "reason": hide.text(trial.reason or "")}
     if trial.failure is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.component import ConfigError
+from raytuner.split import owners
 from raytuner.trial import Trial
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def resamples(
     Returns:
         How often every question was drawn; shape [draws, units].
     """
-    named = [groups.get(unit, unit) for unit in units]
+    named = owners(units, groups)
     position = {name: number for number, name in enumerate(dict.fromkeys(named))}
     member = np.array([position[name] for name in named], dtype=np.int64)
     count = len(position)
@@ -102,4 +103,4 @@ def resamples(
 
 def cluster_count(units: Sequence[str], groups: Mapping[str, str]) -> int:
     """Count the groups that questions come from."""
-    return len({groups.get(unit, unit) for unit in units})
+    return len(set(owners(units, groups)))

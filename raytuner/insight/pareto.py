@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from raytuner.component import ConfigError, nearest
 from raytuner.insight.matrix import Array, cluster_count, metric_of, resamples
 from raytuner.objective import UNIT_USD
+from raytuner.split import owners
 from raytuner.trial import Trial
 
 if TYPE_CHECKING:
@@ -199,8 +200,7 @@ def _paired_error(results: Results, left: Trial, right: Trial, goal: str) -> flo
         return 0.0
     residual = difference[known] - difference[known].mean()
     sums: dict[str, float] = {}
-    for unit, value in zip(units, residual, strict=True):
-        name = results.groups.get(unit, unit)
+    for name, value in zip(owners(units, results.groups), residual, strict=True):
         sums[name] = sums.get(name, 0.0) + float(value)
     total = sum(value**2 for value in sums.values())
     return float(np.sqrt(total * count / (count - 1)) / len(units))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.insight.matrix import metric_of
+from raytuner.split import owners
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,7 @@ def questions(results: Results) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "question": list(units),
-            "group": [results.groups.get(unit, unit) for unit in units],
+            "group": owners(units, results.groups),
             **_spread(base),
             "answered": answered,
             "discrimination": told,
