@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from raytuner.component import ConfigError
+from raytuner.export import chosen
 from raytuner.objective import UNIT_USD
 from raytuner.printable import spell_params
 from raytuner.results import Results
@@ -78,7 +79,9 @@ class _Side:
     """One run's trial, and its scores on questions that had no part in choosing it."""
 
     def __init__(self, results: Results, number: int | None, name: str) -> None:
-        self.trial = _trial(results, number, name)
+        self.trial = chosen(
+            results, number, f"--trial-{name.lower()}", f"run {name} has nothing to compare"
+        )
         alone = len(results.record.trials) == 1 or self.trial.baseline
         parts = (self.trial, self.trial.held) if alone else (self.trial.held,)
         self.unseen = {
@@ -156,21 +159,6 @@ def _alpha(a: Results, b: Results, challenger: Trial) -> float:
     looks = max(len(a.record.looks), len(b.record.looks), 1)
     rivals = 1 if challenger.baseline else max(1, len(b.compared) - 1)
     return alpha_of(looks, a.trust.alpha) / rivals
-
-
-def _trial(results: Results, number: int | None, name: str) -> Trial:
-    if number is None:
-        chosen = results.recommended or results.best
-        if chosen is None:
-            raise ConfigError(f"run {name} ({results.name}): {results.no_best}")
-        return chosen
-    for trial in results.record.current:
-        if trial.number == number:
-            return trial
-    raise ConfigError(
-        f"--trial-{name.lower()} {number}: there is no such trial; they are numbered 0 to "
-        f"{len(results.record.current) - 1}"
-    )
 
 
 def _notes(a: _Side, b: _Side, changed: list[str], fair: list[str]) -> tuple[str, ...]:

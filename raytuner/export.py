@@ -26,7 +26,7 @@ def configuration(results: Results, number: int | None = None) -> str:
     Raises:
         ConfigError: no such trial, or nothing scored yet.
     """
-    trial = _trial(results, number)
+    trial = chosen(results, number)
     score = results.score(trial)
     known = results.verdict
     head = [
@@ -40,16 +40,23 @@ def configuration(results: Results, number: int | None = None) -> str:
     return "\n".join(head) + "\n" + _yaml(_full(results, trial))
 
 
-def _trial(results: Results, number: int | None) -> Trial:
+def chosen(
+    results: Results, number: int | None, option: str = "--trial", none: str = "nothing to export"
+) -> Trial:
+    """Give the trial of a number; without one, what the verdict recommends, or else the best.
+
+    Raises:
+        ConfigError: there is no such trial, naming `option`, or none to choose.
+    """
     if number is None:
         if results.best is None:
-            raise ConfigError(f"{results.name}: nothing to export, {results.no_best}")
+            raise ConfigError(f"{results.name}: {none}, {results.no_best}")
         return results.recommended or results.best
     for trial in results.record.current:
         if trial.number == number:
             return trial
     last = len(results.record.current) - 1
-    raise ConfigError(f"--trial {number}: there is no such trial; they are numbered 0 to {last}")
+    raise ConfigError(f"{option} {number}: there is no such trial; they are numbered 0 to {last}")
 
 
 def _full(results: Results, trial: Trial) -> dict[str, object]:

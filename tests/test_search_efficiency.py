@@ -4,7 +4,6 @@ import importlib
 import itertools
 import json
 import math
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -19,30 +18,23 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 SPACE = {"size": {"choice": list(range(8))}, "kind": {"choice": ["a", "b", "c"]}}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _importable():
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
-
-
 @pytest.fixture(scope="module")
-def grids(_importable):
+def grids(benchmarks):
     return importlib.import_module("search_grids")
 
 
 @pytest.fixture(scope="module")
-def replays(_importable):
+def replays(benchmarks):
     return importlib.import_module("search_replay")
 
 
 @pytest.fixture(scope="module")
-def outcomes(_importable):
+def outcomes(benchmarks):
     return importlib.import_module("search_outcome")
 
 
 @pytest.fixture(scope="module")
-def tables(_importable):
+def tables(benchmarks):
     return importlib.import_module("search_tables")
 
 

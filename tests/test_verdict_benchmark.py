@@ -10,20 +10,13 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _importable():
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
-
-
 @pytest.fixture(scope="module")
-def models(_importable):
+def models(benchmarks):
     return importlib.import_module("verdict_models")
 
 
 @pytest.fixture(scope="module")
-def bench(_importable):
+def bench(benchmarks):
     # by its path: `verdict` is a common name
     spec = importlib.util.spec_from_file_location("verdict_benchmark", FOLDER / "verdict.py")
     module = importlib.util.module_from_spec(spec)
