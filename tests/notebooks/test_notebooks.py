@@ -17,7 +17,7 @@ import pytest
 from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-SLOW = {"04_cluster.py"}
+SLOW = {"02_exploring.py", "04_cluster.py", "05_verdict.py"}
 """Starts a cluster."""
 LARGEST = 150_000
 PICTURES = {"image/svg+xml", "text/html"}
