@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SLOW = {"02_exploring.py", "04_cluster.py", "05_verdict.py"}
-"""Starts a cluster."""
+"""They start a cluster, or run studies by the dozen."""
 LARGEST = 150_000
 PICTURES = {"image/svg+xml", "text/html"}
 
