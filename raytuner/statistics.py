@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from raytuner.resampling import (
     DIGITS,
@@ -162,7 +161,7 @@ def intervals(
     error = _errors(own, mean, scale)
     if count < SMALL:
         one = 1.0 - (1.0 - alpha) ** (1.0 / len(mean))
-        critical = float(stats.t.isf(one / 2, count - 1))
+        critical = _student(one / 2, count - 1)
     else:
         largest = [
             np.abs((weights @ own.sums) / (weights @ own.sizes)[:, None] - mean) / error
@@ -170,9 +169,16 @@ def intervals(
         ]
         quantile = np.quantile(np.concatenate(largest).max(axis=1), 1.0 - alpha)
         normal = float(quantile) * math.sqrt(count / (count - 1))
-        critical = float(stats.t.isf(stats.norm.sf(normal), count - 1))
-        critical = max(critical, float(stats.t.isf(alpha / 2, count - 1)))
+        critical = _student(NormalDist().cdf(-normal), count - 1)
+        critical = max(critical, _student(alpha / 2, count - 1))
     return Intervals(mean, mean - critical * error, mean + critical * error, error)
+
+
+def _student(tail: float, freedom: int) -> float:
+    """Give the value that Student's t exceeds with the probability `tail`."""
+    from scipy.special import stdtrit  # scipy.stats takes a second to import
+
+    return -float(stdtrit(freedom, tail))
 
 
 def errors(
