@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from raytuner.component import digest
+from raytuner.lineage import Lineage
 from raytuner.objective import Params, Value
 from raytuner.search.port import Exhausted, Proposer, Sampled
 from raytuner.search.sampling import Random
@@ -63,6 +64,14 @@ class Retrying(Guide, Protocol):
         """Propose like `suggest`, after `attempt` proposals in a row that could not be used."""
 
 
+@runtime_checkable
+class Descending(Guide, Protocol):
+    """A guide whose proposals descend from points it has learned."""
+
+    def lineage(self, point: Params) -> Lineage | None:
+        """Tell where the point comes from that was suggested last; None: not known."""
+
+
 class Learner(Sampled):
     """A search whose proposals depend on results."""
 
@@ -94,6 +103,7 @@ class _Fresh:
         self._seed = seed
         self._samples = samples
         self._asked = 0
+        self._chanced = ""
         self._seen: set[str] = set()
         self._known: dict[str, tuple[Params, Outcome]] = {}
         self._draws = Random().start(space, mixed(seed))
@@ -109,10 +119,17 @@ class _Fresh:
             point = self._fitting(raw)
             if point is not None:
                 break
+        self._chanced = ""
         if point is None:
             point = self._by_chance()
+            self._chanced = digest(point)
         self.recall(point)
         return point
+
+    def lineage(self, params: Params) -> Lineage | None:
+        if digest(params) == self._chanced:
+            return Lineage("random")
+        return self._guide.lineage(params) if isinstance(self._guide, Descending) else None
 
     def recall(self, params: Params) -> None:
         self._asked += 1

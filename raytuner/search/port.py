@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from pydantic import Field
 
 from raytuner.component import Component, RaytunerError
+from raytuner.lineage import Lineage
 from raytuner.objective import Objective, Params, Value
 from raytuner.space import Space
 
@@ -77,6 +78,14 @@ class Eager(Proposer, Protocol):
     @property
     def eager(self) -> bool:
         """Whether the next proposal is one of these."""
+
+
+@runtime_checkable
+class Tracing(Proposer, Protocol):
+    """A proposer whose proposals descend from earlier ones."""
+
+    def lineage(self, params: Params) -> Lineage | None:
+        """Tell where a point comes from that `ask` has just given; None: chance, or not known."""
 
 
 class Unlearning:

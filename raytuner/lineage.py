@@ -1,0 +1,25 @@
+"""Where a proposal comes from: its parents, its generation, and what was done to them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from raytuner.objective import Params
+
+
+class Lineage(NamedTuple):
+    """Descent of one proposal.
+
+    Attributes:
+        how: what made it: `random`, `mutation`, `crossover`, `exploit`, `reflection`, ...
+        parents: points of the search it was made from, the most important one first; none for
+            one that was made from nothing.
+        generation: 0 for one without parents, else one more than that of the youngest parent, or
+            the search's own count.
+        note: one short sentence for people, such as what a language model was asked to mend.
+    """
+
+    how: str
+    parents: tuple[Params, ...] = ()
+    generation: int = 0
+    note: str = ""
