@@ -102,6 +102,8 @@ class Objective(ABC):
 
     fact_names: ClassVar[tuple[str, ...]] = ()
     """Names of what `facts` gives; a study may set limits on them."""
+    curve: ClassVar[bool] = False
+    """Whether units are steps of one training: the last one that is done counts, not their mean."""
 
     @classmethod
     def build(cls, args: Mapping[str, Any], *, root: Path, seed: int) -> Self:
@@ -160,6 +162,14 @@ class Objective(ABC):
         group of its own.
         """
         return {}
+
+    def tests(self) -> Sequence[str]:
+        """List units that `units` does not, which judge what the search has found.
+
+        For objectives that divide their data themselves; of any other, the study holds a part of
+        the units out. No search is told of them.
+        """
+        return ()
 
     def strata(self) -> Mapping[str, str]:
         """Name the kind of a unit (its tags); every kind is split alike."""

@@ -207,7 +207,11 @@ def _step(event: Event) -> Step:
 
 def plain(values: Mapping[str, Any]) -> Params:
     """Give lists back as the tuples they were."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return {name: _tupled(value) for name, value in values.items()}
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
 def _sessions(events: Iterable[Event]) -> Iterator[list[Event]]:

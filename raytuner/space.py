@@ -26,6 +26,7 @@ from raytuner.component import ConfigError, nearest
 from raytuner.objective import Value
 from raytuner.plan import Condition, Plan, Point, compile_plan
 from raytuner.points import count, draw, exists, impossible, refuse_dead, walk
+from raytuner.schedule import HISTORY
 from raytuner.spelling import AnyDomain, read_space
 
 
@@ -174,15 +175,15 @@ class Space(BaseModel):
     def active(self, values: Mapping[str, Any]) -> Point:
         """Give the point that `values` stand for: plain, snapped, inactive ones dropped.
 
-        Two spellings of one point give the same dict, in declared order. Constraints are not
-        looked at: see `violated`.
+        Two spellings of one point give the same dict, in declared order; the history of a copy
+        stays with it. Constraints are not looked at: see `violated`.
 
         Raises:
             ConfigError: for an unknown name, an active parameter without a value, or a value
                 that its domain does not have.
         """
         for name in values:
-            if name not in self.domains:
+            if name not in self.domains and name != HISTORY:
                 raise _named(
                     name,
                     f"no such parameter; the space has {', '.join(self.domains)}."
@@ -198,7 +199,8 @@ class Space(BaseModel):
                 point[name] = self.domains[name].clean(values[name])
             except ConfigError as error:
                 raise _named(name, str(error)) from None
-        return self._plan.declared(point)
+        declared = self._plan.declared(point)
+        return {**declared, HISTORY: values[HISTORY]} if HISTORY in values else declared
 
     def violated(self, point: Mapping[str, Value]) -> str | None:
         """Give the first constraint that an active point breaks, None if it breaks none."""
@@ -210,7 +212,8 @@ class Space(BaseModel):
             point = self.active(values)
         except ConfigError:
             return False
-        inside = all(self.domains[name].contains(values[name]) for name in point)
+        own = [name for name in point if name != HISTORY]
+        inside = all(self.domains[name].contains(values[name]) for name in own)
         return inside and self.violated(point) is None
 
     def check(self) -> None:

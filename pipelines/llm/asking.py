@@ -6,13 +6,15 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pipelines.cache.responses import ResponseCache
 from pipelines.llm.accounts import Account, add, count_reply
 from pipelines.llm.attempts import Outcome, Policy, persist
 from pipelines.llm.labels import read_sample
 from pipelines.llm.models import Fallback, LanguageModel
-from pipelines.llm.types import ChatRequest, Completion, Reply, Sample
+from pipelines.llm.tools import told_texts
+from pipelines.llm.types import ChatRequest, Completion, Reply, Sample, ToolCall
 from raytuner.component import digest
 from raytuner.gate import Demand, Gate, Report
 from raytuner.objective import Cost, Failure, ObjectiveFailure
@@ -80,7 +82,9 @@ def request_keys(model: LanguageModel, request: ChatRequest) -> list[str]:
     """Give the key of every sample: it covers whatever can change the answer."""
     sampling = request.sampling
     asked = [list(map(list, request.messages)), sampling.sent(), sampling.seed]
-    shape = [request.schema, request.logprobs]
+    shape: list[Any] = [request.schema, request.logprobs]
+    if request.tools is not None:  # what was kept before there were any keeps its key
+        shape.append(vars(request.tools))
     base = digest("chat", model.fingerprint(), *asked, *shape)
     return [digest(base, number) for number in range(request.samples)]
 
@@ -95,7 +99,7 @@ def worst_case(model: LanguageModel, request: ChatRequest, count: int) -> tuple[
 
     A byte-level vocabulary never makes more tokens of a text than it has bytes.
     """
-    texts = [message.content for message in request.messages]
+    texts = told_texts(request.messages, request.tools)
     if request.schema is not None:
         texts.append(json.dumps(request.schema))
     tokens_in = sum(len(text.encode("utf-8", "surrogatepass")) + _PER_MESSAGE for text in texts)
@@ -225,14 +229,17 @@ def _named(failure: Failure, model: LanguageModel) -> Failure:
 
 
 def _spelled(sample: Sample, seconds: float) -> bytes:
-    return json.dumps([*sample, round(seconds, 4)], separators=(",", ":")).encode()
+    fields = sample if sample.calls else sample[:-1]  # as it was before there were any
+    return json.dumps([*fields, round(seconds, 4)], separators=(",", ":")).encode()
 
 
 def _row(raw: bytes) -> tuple[Sample, float] | None:
     """Read a row; None if it is none, so that it is asked for again."""
     try:
         *fields, seconds = json.loads(raw)
-        return Sample(*fields), float(seconds)
+        sample = Sample(*fields)
+        calls = tuple(ToolCall(*call) for call in sample.calls)
+        return sample._replace(calls=calls), float(seconds)
     except (ValueError, TypeError):
         return None
 
@@ -258,4 +265,5 @@ def _completion(
     price = model.rates()
     usd = price.cost(sample.tokens_in, sample.tokens_out) if price else 0.0
     usage = Cost(usd, sample.tokens_in, sample.tokens_out, 1)
-    return Completion(sample.text, label, usage, seconds, sample.logprob, data, cached)
+    said = [sample.text, label, usage, seconds, sample.logprob, data, cached, sample.calls]
+    return Completion(*said)

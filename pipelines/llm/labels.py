@@ -24,6 +24,8 @@ def read_sample(sample: Sample, schema: Mapping[str, Any] | None) -> tuple[Label
         return "filtered", None
     if sample.finish == "length":
         return "truncated", None
+    if sample.calls:  # there is no answer yet
+        return None, None
     if not sample.text.strip():
         return "empty", None
     if schema is None:

@@ -20,7 +20,7 @@ from pipelines.llm.imported import (
 )
 from pipelines.llm.models import LanguageModel
 from pipelines.llm.prices import FREE, Price
-from pipelines.llm.types import Attempt, ChatRequest, Message, Sample
+from pipelines.llm.types import Attempt, ChatRequest, Message, Sample, Turn
 from pipelines.llm.wire import BadBodyError, read_completion, response_format
 from pipelines.scrub import scrubbed
 from pipelines.tokenizers import encodable, tokenizer
@@ -93,12 +93,17 @@ class LlamaIndexModel(LanguageModel, kind="llama-index"):
         """Ask once; a class that does not speak OpenAI's protocol gives one sample a time."""
         from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
+        if request.tools is not None:
+            raise ConfigError(
+                f"{self.path}: a model of kind llama-index is offered no tools here; ask it of "
+                "kind openai, or have the agent be of type react"
+            )
         llm = self._llm()
         messages, options = _spelled(request, first, count, openai=_speaks_openai(llm))
         response = await llm.achat(
             [
-                ChatMessage(role=MessageRole(role), content=encodable(text))
-                for role, text in messages
+                ChatMessage(role=MessageRole(turn.role), content=encodable(turn.content))
+                for turn in messages
             ],
             **options,
         )
@@ -141,7 +146,7 @@ def _speaks_openai(llm: Any) -> bool:
 
 def _spelled(
     request: ChatRequest, first: int, count: int, *, openai: bool
-) -> tuple[list[Message], dict[str, Any]]:
+) -> tuple[list[Turn], dict[str, Any]]:
     """Give messages and options as the class takes them."""
     messages, options = list(request.messages), request.sampling.sent()
     if not openai:

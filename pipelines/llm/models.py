@@ -20,6 +20,7 @@ from raytuner.gate import Limits, Report
 _OURS = frozenset({
     "model", "messages", "n", "stream", "max_tokens", "max_completion_tokens", "response_format",
     "seed", "logprobs", "temperature", "top_p", "stop", "presence_penalty", "frequency_penalty",
+    "tools", "tool_choice", "parallel_tool_calls",
 })  # fmt: skip
 """Fields of a request that the client sets."""
 

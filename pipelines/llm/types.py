@@ -24,6 +24,55 @@ class Message(NamedTuple):
     content: str
 
 
+class ToolCall(NamedTuple):
+    """A function that a model wants called.
+
+    Attributes:
+        id: what its result will be named by.
+        name: of the function; perhaps of none that there is.
+        arguments: as the model wrote them: the JSON of an object, or not.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Calling(NamedTuple):
+    """What a model said when it wanted functions called."""
+
+    content: str
+    calls: tuple[ToolCall, ...]
+    role: Literal["assistant"] = "assistant"
+
+
+class ToolResult(NamedTuple):
+    """What a function gave for the call of this id."""
+
+    content: str
+    call_id: str
+    role: Literal["tool"] = "tool"
+
+
+Turn = Message | Calling | ToolResult
+"""One step of a conversation, with functions or without."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Functions that a model may want called.
+
+    Attributes:
+        functions: each with `name`, `description` and `parameters`, a JSON Schema.
+        required: whether it has to call one.
+        parallel: whether it may call several at a time.
+    """
+
+    functions: tuple[Mapping[str, Any], ...]
+    required: bool = False
+    parallel: bool = True
+
+
 class Sampling(BaseModel):
     """How the next token is chosen, and how many there may be; the names are OpenAI's.
 
@@ -73,13 +122,15 @@ class ChatRequest:
         samples: independent answers wanted.
         schema: JSON Schema that every answer must fit, or None for free text.
         logprobs: whether the mean log probability of the answer's tokens is wanted.
+        tools: functions it may call, or None.
     """
 
-    messages: tuple[Message, ...]
+    messages: tuple[Turn, ...]
     sampling: Sampling = field(default_factory=Sampling)
     samples: int = 1
     schema: Mapping[str, Any] | None = None
     logprobs: bool = False
+    tools: Tools | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +145,7 @@ class Completion:
         logprob: mean log probability of its tokens, if asked for and given.
         data: the parsed JSON where a schema was given and the answer fits it.
         cached: whether it was there already.
+        calls: functions that are to be called before there is an answer.
     """
 
     text: str
@@ -103,6 +155,7 @@ class Completion:
     logprob: float | None = None
     data: Any = None
     cached: bool = False
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +196,7 @@ class Sample(NamedTuple):
         cached_in: tokens of the prompt that the endpoint had cached.
         logprob: mean log probability of its tokens, or None.
         refused: whether the model or a filter refused to answer.
+        calls: functions it wants called.
     """
 
     text: str
@@ -152,6 +206,7 @@ class Sample(NamedTuple):
     cached_in: int = 0
     logprob: float | None = None
     refused: bool = False
+    calls: tuple[ToolCall, ...] = ()
 
 
 class Attempt(NamedTuple):

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.llm.endpoint import Endpoint, failure_of, report_of, throttled, unsent
+from pipelines.llm.tools import call_texts, read_calls, spelled_tools, spelled_turn, told_texts
 from pipelines.llm.types import Attempt, ChatRequest, Sample
-from pipelines.tokenizers import encodable, tokenizer
+from pipelines.tokenizers import tokenizer
 from raytuner.component import ConfigError
 from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
@@ -53,7 +54,7 @@ def body_of(model: Spelling, request: ChatRequest, first: int, count: int) -> di
     sampling = request.sampling.sent()
     body: dict[str, Any] = {
         "model": model.model,
-        "messages": [{"role": role, "content": encodable(text)} for role, text in request.messages],
+        "messages": [spelled_turn(turn) for turn in request.messages],
         model.length_field: sampling.pop("max_tokens"),
         **sampling,
     }
@@ -65,6 +66,8 @@ def body_of(model: Spelling, request: ChatRequest, first: int, count: int) -> di
         body["response_format"] = response_format(request.schema)
     if request.logprobs:
         body["logprobs"] = True
+    if request.tools is not None:
+        body |= spelled_tools(request.tools)
     return {**body, **model.extra}
 
 
@@ -123,7 +126,8 @@ def read_completion(
     """
     usage = _used(completion)
     choices = _choices(completion, count)
-    samples = samples_of(choices, usage or _estimated(choices, request))
+    calling = request.tools is not None
+    samples = samples_of(choices, usage or _estimated(choices, request), calling=calling)
     if usage is None:
         return samples, None
     usd = price.cost(usage[0], usage[1], usage[2]) if price else 0.0
@@ -142,7 +146,9 @@ def _choices(completion: Any, count: int) -> list[Any]:
     return choices[:count] or [None]
 
 
-def samples_of(choices: Sequence[Any], used: tuple[int, int, int]) -> tuple[Sample, ...]:
+def samples_of(
+    choices: Sequence[Any], used: tuple[int, int, int], *, calling: bool = False
+) -> tuple[Sample, ...]:
     """Read choices; each has the whole prompt, and of the tokens that came those of its text.
 
     So a sample has about the same tokens, whether it came alone or together with others.
@@ -150,23 +156,28 @@ def samples_of(choices: Sequence[Any], used: tuple[int, int, int]) -> tuple[Samp
     Args:
         choices: as the client read them; None is an answer without anything.
         used: tokens in, out and cached, of all of them.
+        calling: whether functions may be called; where none were offered, calls are not looked at.
 
     Raises:
         BadBodyError: one of them is no choice.
     """
     inside, outside, cached = used
-    read = [_read(choice) for choice in choices]
-    shares = _shares(outside, [text for text, *_ in read])
+    read = [_read(choice, calling=calling) for choice in choices]
+    shares = _shares(outside, [_spoken(sample) for sample in read])
     return tuple(
-        Sample(text, finish, inside, out, cached, logprob, refused)
-        for (text, finish, logprob, refused), out in zip(read, shares, strict=True)
+        sample._replace(tokens_in=inside, tokens_out=out, cached_in=cached)
+        for sample, out in zip(read, shares, strict=True)
     )
 
 
-def _read(choice: Any) -> tuple[str, str, float | None, bool]:
-    """Read text, finish reason, mean log probability and refusal of a choice."""
+def _spoken(sample: Sample) -> str:
+    return "".join([sample.text, *call_texts(sample.calls)])
+
+
+def _read(choice: Any, *, calling: bool) -> Sample:
+    """Read a choice; of its tokens, only all choices together tell."""
     if choice is None:
-        return "", "", None, False
+        return Sample("")
     message = getattr(choice, "message", None)
     if message is None:
         raise BadBodyError("a choice without a message")
@@ -176,7 +187,12 @@ def _read(choice: Any) -> tuple[str, str, float | None, bool]:
     finish = getattr(choice, "finish_reason", None)
     finish = finish if isinstance(finish, str) else ""
     refused = finish == "content_filter" or isinstance(refusal, str)
-    return content or (refusal if isinstance(refusal, str) else ""), finish, _mean(choice), refused
+    text = content or (refusal if isinstance(refusal, str) else "")
+    try:
+        calls = read_calls(message) if calling else ()
+    except ValueError as error:
+        raise BadBodyError(str(error)) from None
+    return Sample(text, finish, logprob=_mean(choice), refused=refused, calls=calls)
 
 
 def _mean(choice: Any) -> float | None:
@@ -199,8 +215,9 @@ def _used(completion: Any) -> tuple[int, int, int] | None:
 def _estimated(choices: Sequence[Any], request: ChatRequest) -> tuple[int, int, int]:
     """Count tokens ourselves, as GPT-4 would, where the endpoint does not say."""
     counter = tokenizer("cl100k")
-    said = [_read(choice)[0] for choice in choices]
-    asked = sum(counter.count(message.content) for message in request.messages)
+    calling = request.tools is not None
+    said = [_spoken(_read(choice, calling=calling)) for choice in choices]
+    asked = sum(map(counter.count, told_texts(request.messages, request.tools)))
     return asked, sum(map(counter.count, said)), 0
 
 

@@ -17,6 +17,7 @@ from raytuner.domains import Domain, identical
 from raytuner.intervals import Interval, exact
 from raytuner.objective import Params, Value
 from raytuner.options import Subset
+from raytuner.schedule import current
 from raytuner.space import Space
 
 Positions = Mapping[str, int | float]
@@ -92,7 +93,7 @@ def layout(space: Space) -> Layout:
 def positions(plan: Layout, point: Params) -> dict[str, int | float]:
     """Find where an active point is on every axis of its parameters."""
     found: dict[str, int | float] = {}
-    for name, value in point.items():
+    for name, value in current(point).items():
         scale = plan.scales[name]
         domain = scale.domain
         if isinstance(domain, Subset):
