@@ -102,6 +102,10 @@ class Course:
             self.settled, self._intake.exhausted = why, True
         self._intake.fill(running=bool(running))
 
+    def handed_out(self) -> list[Trial]:
+        """List the trials on their way that have not answered all they are to by the next rung."""
+        return [t for key in self._rungs.ready if self.missing(t := self._record.trials[key])]
+
     def missing(self, trial: Trial) -> tuple[str, ...]:
         """List the units that a trial has to answer to reach its next rung."""
         return tuple(trial.missing(self._rungs.target(trial.key)))
@@ -220,6 +224,9 @@ class Course:
             trial = self._record.trials[key]
             if kind == "repeat":
                 self._intake.recall(key, params, again=again)
+            elif kind == "dropped":
+                if trial.missing():  # else it has got its scores after all
+                    self.failed(trial, known=True)
             elif kind == "rung":
                 if units == self._rungs.target(key) and not trial.missing(units):
                     self._report(trial, units, known=True)

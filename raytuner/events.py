@@ -63,6 +63,16 @@ def rung_event(key: str, units: int) -> Event:
     return {"event": "rung", "key": key, "units": units}
 
 
+def dropped_event(key: str) -> Event:
+    """Spell that a person has given a trial up: it is not tried again, unlike one that failed."""
+    return {"event": "dropped", "key": key}
+
+
+def withdrawn_event(key: str, units: Sequence[str], reason: str) -> Event:
+    """Spell that scores were entered wrongly; they stay on record, and count no more."""
+    return {"event": "withdrawn", "key": key, "units": list(units), "reason": reason}
+
+
 def ended_event(outcome: Ended) -> Event:
     """Spell the end of a job."""
     facts = asdict(outcome)

@@ -107,12 +107,13 @@ class Journal:
     Args:
         folder: run directory; None keeps the journal in memory (for throw-away tuning).
         clock: gives the time stamp of events, in seconds since the epoch.
+        wait: seconds to wait while another driver has it, for commands that are over in a moment.
 
     Raises:
         JournalError: damaged journal, or another driver is running this study.
     """
 
-    def __init__(self, folder: Path | None, clock: Any = time.time) -> None:
+    def __init__(self, folder: Path | None, clock: Any = time.time, *, wait: float = 0.0) -> None:
         self.folder = folder
         self.clock = clock
         self._events: list[Event] = []
@@ -123,7 +124,7 @@ class Journal:
         if folder is None:
             return
         make_folder(folder)
-        self._owner = _own(folder / "journal.lock")
+        self._owner = _own(folder / "journal.lock", wait)
         try:
             self._events, self._good = read(self.path)
             self._file = self.path.open("ab", buffering=0)
@@ -224,14 +225,14 @@ def make_folder(folder: Path) -> None:
         raise ConfigError(f"run folder {folder} cannot be created: {error.strerror}") from None
 
 
-def _own(path: Path) -> int:
+def _own(path: Path, wait: float) -> int:
     """Take the lock that lasts as long as this process, whatever kills it."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise JournalError(f"{path} cannot be written: {error.strerror}") from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle, wait)
     except BlockingIOError:
         owner = os.read(handle, 200).decode(errors="replace").strip() or "another process"
         os.close(handle)
@@ -251,6 +252,18 @@ def _own(path: Path) -> int:
         os.ftruncate(handle, 0)
         os.pwrite(handle, note.encode(), 0)
     return handle
+
+
+def _lock(handle: int, wait: float) -> None:
+    """Lock a file, or raise BlockingIOError after so many seconds."""
+    until = time.monotonic() + wait
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(0.02)
 
 
 def _truncate(file: IO[bytes], size: int) -> None:

@@ -100,6 +100,8 @@ class Exchange(Protocol):
 class Objective(ABC):
     """What a study optimises. Small to pickle: paths and configuration, never data."""
 
+    by_hand: ClassVar[bool] = False
+    """Whether people evaluate it (`raytuner ask`, `raytuner tell`), and `evaluate` cannot."""
     fact_names: ClassVar[tuple[str, ...]] = ()
     """Names of what `facts` gives; a study may set limits on them."""
     curve: ClassVar[bool] = False

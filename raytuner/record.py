@@ -19,7 +19,7 @@ class Step(NamedTuple):
     """What the search or the scheduler took part in.
 
     Attributes:
-        kind: `trial`: proposed; `repeat`: proposed again; `rung`: reported.
+        kind: `trial`: proposed; `repeat`: proposed again; `rung`: reported; `dropped`: given up.
         key: the trial.
         params: what was proposed.
         units: the rung.
@@ -131,6 +131,12 @@ class Record:
         for score in scores:
             self.cost = self.cost.plus(score.cost)
 
+    def withdraw(self, trial: Trial, units: Iterable[str]) -> None:
+        """Forget scores that were entered wrongly; what they have cost stays spent."""
+        trial.forget(units, self._positions)
+        trial.held.forget(units, self._held)
+        trial.status = "complete" if trial.complete else "stopped"
+
     def end(self, trial: Trial, outcome: Ended) -> None:
         """Note how a job ended; a later job of the same trial overrides."""
         trial.status = "complete" if not trial.missing() else outcome.status
@@ -174,7 +180,9 @@ class Record:
             self._known(event, mine=mine)
         elif kind == "ended":
             self._over(event)
-        if mine and kind in {"trial", "repeat", "rung"}:
+        elif kind == "withdrawn":
+            self.withdraw(self.trials[event["key"]], event["units"])
+        if mine and kind in {"trial", "repeat", "rung", "dropped"}:
             self.history.append(_step(event))
 
     def _account(self, before: Cost, entries: Sequence[Entry]) -> None:

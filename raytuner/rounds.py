@@ -59,6 +59,16 @@ class Rounds:
             return self._finals.next() if self._finals else None
         return None if self._searched else self._course.next(running)
 
+    def handed_out(self) -> list[Trial]:
+        """List the trials on record that have not yet answered all they were to."""
+        looked = set[str]().union(*self._record.looks)
+        finalists = [t for t in self._record.current if t.key in looked and t.held.missing()]
+        return self._course.handed_out() or finalists
+
+    def reopen(self, trial: Trial) -> None:
+        """Go on with a trial that an earlier session handed out, in the round it is in."""
+        self.final = self.final or not trial.missing()
+
     def missing(self, trial: Trial) -> tuple[str, ...]:
         """List the units that a trial has to answer now."""
         return tuple(trial.held.missing()) if self.final else self._course.missing(trial)

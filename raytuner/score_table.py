@@ -40,6 +40,14 @@ class Scored:
             if score.notes:
                 self.notes[score.unit] = score.notes
 
+    def forget(self, units: Iterable[str], positions: Mapping[str, int]) -> None:
+        """Take scores out again, whose withdrawal is on record."""
+        for unit in units:
+            row = positions.get(unit)
+            if row is not None and row < len(self.table):
+                self.table[row] = np.nan
+                self.notes.pop(unit, None)
+
     def missing(self, first: int | None = None) -> list[str]:
         """List the units without a score, in evaluation order; only of the first so many."""
         if not len(self.table):

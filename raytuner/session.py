@@ -26,10 +26,12 @@ from raytuner.trial import Trial
 class Session:
     """One driver on one journal: opened, framed by its events, closed whatever happens."""
 
-    def __init__(self, prepared: Prepared, listener: Listener | None) -> None:
+    def __init__(
+        self, prepared: Prepared, listener: Listener | None = None, *, wait: float = 0.0
+    ) -> None:
         self._prepared = prepared
         self._listener = listener
-        self._journal = Journal(prepared.folder)
+        self._journal = Journal(prepared.folder, wait=wait)
         try:
             facts = self._facts()
             self.sweep = self._open(facts)
@@ -61,7 +63,7 @@ class Session:
             objective=objective,
             space=prepared.space,
             proposer=proposer,
-            judge=None if isinstance(prepared.scheduler, Full) else self._judge(),
+            judge=self._judge() if self._staged() else None,
             learns=study.search.learns,
             journal=self._journal,
             record=record,
@@ -74,6 +76,11 @@ class Session:
             choose=self._compared if divided.held_out else None,
             settles=prepared.total is None and not study.search.learns,
         )
+
+    def _staged(self) -> bool:
+        """Tell whether the order of results matters: to a scheduler, or to people between asks."""
+        prepared = self._prepared
+        return prepared.objective.by_hand or not isinstance(prepared.scheduler, Full)
 
     def _judge(self) -> Judge:
         prepared = self._prepared

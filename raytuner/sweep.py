@@ -120,6 +120,7 @@ class Sweep:
             listener=self._listener,
             released=self._release,
         )
+        self.handed_out = self._rounds.handed_out
         self._cancel = threading.Event()
         self._ledger = Ledger(journal, self.cancel)
         limited = budget.usd is not None or budget.tokens is not None
@@ -177,6 +178,12 @@ class Sweep:
             self.finished = True
             self._state.notify_all()
             return None
+
+    def reopen(self, trial: Trial) -> Job | None:
+        """Give the job of a trial that was handed out before, whatever the budget says by now."""
+        with self._state:
+            self._rounds.reopen(trial)
+            return self._job(trial)
 
     def _release(self) -> None:
         """Give the finals what was kept for them."""
