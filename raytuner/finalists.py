@@ -68,7 +68,7 @@ def field_of(
         leaders,
         None if base is None else leaders.index(base),
         table[whole],
-        owners(np.array(leaders[0].units)[whole].tolist(), groups),
+        owners(np.array(leaders[0].units)[leaders[0].counted][whole].tolist(), groups),
         [trial.mean(UNIT_USD) for trial in leaders],
     )
 

@@ -13,7 +13,7 @@ from raytuner.backends import choose
 from raytuner.component import ConfigError
 from raytuner.goal import Goal
 from raytuner.objective import Objective, Params
-from raytuner.schedulers import Scheduler
+from raytuner.schedulers import Race, Scheduler
 from raytuner.search import Search
 from raytuner.space import Space
 from raytuner.split import Split
@@ -139,8 +139,14 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     baseline = objective.defaults(space.names) if study.baseline else None
     divided = study.verdict.divide(objective, compares=baseline is not None)
     total = study.search.total(space)
-    scheduler = study.stopping(len(divided.searched), total)
+    scheduler = study.stopping(len(divided.searched), total, curve=objective.curve)
     check_pair(study.search, scheduler)
+    if objective.curve and isinstance(scheduler, Race):
+        raise ConfigError(
+            "scheduler: race compares answers to the same questions, and here trials are trained "
+            "step by step; give asha, hyperband, median, pbt or none",
+            ("scheduler",),
+        )
     scheduler.start(len(divided.searched), study.seed)
     study.search.begin(space, study.seed, objective)
     if total is None and study.budget.exceeded_never():

@@ -41,6 +41,7 @@ class Record:
         events: the journal so far.
         held_out: ids of the units that only finalists answer.
         derive: adds to the scores of a unit what follows from them.
+        curve: whether the searched units are steps of a training (`Objective.curve`).
 
     `looks` lists the looks at the held-out units, `spoiled` those that a search has gone by (see
     `past_of`); whoever makes the record says which there have been.
@@ -58,8 +59,11 @@ class Record:
         events: Iterable[Event] = (),
         held_out: Sequence[str] = (),
         derive: Callable[[UnitScore], UnitScore] | None = None,
+        *,
+        curve: bool = False,
     ) -> None:
         self._derive = derive
+        self.curve = curve
         self.study = study
         self.scope = scope
         self.units = tuple(units)
@@ -119,7 +123,8 @@ class Record:
 
     def _trial(self, key: str, params: Params) -> Trial:
         if key not in self.trials:
-            self.trials[key] = Trial(key, dict(params), self.units, held=ScoreTable(self.held_out))
+            held = ScoreTable(self.held_out)
+            self.trials[key] = Trial(key, dict(params), self.units, held=held, curve=self.curve)
         return self.trials[key]
 
     def add(self, trial: Trial, scores: Sequence[UnitScore]) -> None:

@@ -103,7 +103,8 @@ class Results(Insight):
         config = last.get("config") or {}
         goal = recorded_goal(last, config)
         parts = units[:searched], events, units[searched:]
-        record = Record(last["study"], last["scope"], *parts, goal.derived)
+        curve = last.get("curve", False)
+        record = Record(last["study"], last["scope"], *parts, goal.derived, curve=curve)
         contents = dict(zip(units, last.get("contents") or (), strict=False))
         past = past_of(events, record.study, record.scope, record.held_out, contents)
         record.looks, record.spoiled = past
@@ -188,7 +189,7 @@ class Results(Insight):
         """Estimate how much better `a` is than `b`, paired over the questions both answered."""
         if self.metric is None:
             return None
-        values = a.values(self.metric) - b.values(self.metric)
+        values = (a.values(self.metric) - b.values(self.metric))[a.counted]
         values = values[~np.isnan(values)]
         if not len(values):
             return None
@@ -206,7 +207,7 @@ class Results(Insight):
 
     def oriented(self, table: Scored) -> NDArray[np.float64]:
         """Give the optimised metric of every question so that higher is better."""
-        values = table.values(self.metric or "")
+        values = table.values(self.metric or "")[table.counted]
         return values if self.maximise else -values
 
     @cached_property

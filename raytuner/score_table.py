@@ -13,10 +13,11 @@ from raytuner.objective import Failure, UnitScore
 
 
 class Scored:
-    """What can be asked of scores; who has them also has the five attributes below.
+    """What can be asked of scores; who has them also has the six attributes below.
 
     Scores are one float64 table [units, metrics] so that thousands of trials stay small; NaN
-    means "not scored", never a score.
+    means "not scored", never a score. Of a `curve`, whose units are steps of one training, the
+    last step counts; of anything else the mean.
     """
 
     units: Sequence[str]
@@ -24,6 +25,7 @@ class Scored:
     table: NDArray[np.float64]
     failures: dict[str, Failure]
     notes: dict[str, Mapping[str, Any]]
+    curve: bool
 
     def take(self, scores: Iterable[UnitScore], positions: Mapping[str, int]) -> None:
         """Add unit scores. A score is never replaced by a failure or by another score."""
@@ -74,15 +76,22 @@ class Scored:
     def mean(self, metric: str, first: int | None = None) -> float | None:
         """Average a metric over the units it is defined for; None unless every unit is scored.
 
+        Of a curve, give the metric of the last step.
+
         Args:
             metric: its name.
             first: look at the first so many units only.
         """
         if self.missing(first):
             return None
-        values = self.values(metric)[:first]
+        values = self.values(metric)[:first][self.counted]
         defined = values[~np.isnan(values)]
         return float(defined.mean()) if len(defined) else None
+
+    @property
+    def counted(self) -> slice:
+        """Which units are evidence of their own: all, or the last one of a curve."""
+        return slice(-1, None) if self.curve else slice(None)
 
     def _scored(self, row: int) -> bool:
         return row < len(self.table) and not bool(np.isnan(self.table[row]).all())
@@ -104,3 +113,4 @@ class ScoreTable(Scored):
     table: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
     failures: dict[str, Failure] = field(default_factory=dict)
     notes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    curve: bool = False

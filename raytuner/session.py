@@ -52,6 +52,7 @@ class Session:
             events,
             divided.held_out,
             prepared.goal.derived,
+            curve=objective.curve,
         )
         record.looks, record.spoiled = past_of(
             events, record.study, record.scope, divided.held_out, objective.contents()
@@ -109,6 +110,7 @@ class Session:
             root=str(prepared.root),
             raytuner=raytuner.__version__,
             python=platform.python_version(),
+            **({"curve": True} if objective.curve else {}),
         )
 
     def __enter__(self) -> Session:

@@ -195,14 +195,15 @@ class Study(Aims, Beginning):
             folder=folder,
         )
 
-    def stopping(self, units: int, total: int | None) -> Scheduler:
+    def stopping(self, units: int, total: int | None, *, curve: bool = False) -> Scheduler:
         """Give the scheduler: the one that is named, or else the one that fits the search.
 
         Args:
             units: how many questions a complete trial answers.
             total: how many points the search proposes, or None if nobody knows.
+            curve: whether units are steps of a training.
         """
-        whole = self.search.learns or isinstance(self.metric, tuple)  # a front is not the first
+        whole = curve or self.search.learns or isinstance(self.metric, tuple)  # no front is first
         scheduler = self.scheduler or (Full() if whole else Race())
         if isinstance(scheduler, Race):
             scheduler = scheduler.sized(total)

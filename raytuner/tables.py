@@ -66,9 +66,10 @@ def _row(results: Results, trial: Trial, metrics: Sequence[str]) -> dict[str, An
     row: dict[str, Any] = {"trial": trial.number, "status": trial.status}
     row.update({name: trial.params.get(name) for name in results.parameters})
     row.update({m: trial.mean(m) for m in metrics if m not in row})
-    values = trial.values(results.metric) if results.metric else np.empty(0)
+    values = trial.values(results.metric)[trial.counted] if results.metric else np.empty(0)
     values = values[~np.isnan(values)]
-    interval = mean_interval(values) if len(values) and not trial.missing() else None
+    whole = len(values) > trial.curve and not trial.missing()
+    interval = mean_interval(values) if whole else None
     row["low"], row["high"] = (interval.low, interval.high) if interval else (None, None)
     row["answered"] = trial.answered
     row["baseline"] = trial.baseline

@@ -44,6 +44,7 @@ class Trial(Scored):
     notes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     held: ScoreTable = field(default_factory=ScoreTable)
     facts: dict[str, float] = field(default_factory=dict)
+    curve: bool = False
 
     def record(
         self,

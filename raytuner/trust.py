@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from raytuner.component import ConfigError
 from raytuner.objective import Objective
-from raytuner.split import HELD_OUT, Split, split, whole
+from raytuner.split import HELD_OUT, Split, grouped, split, whole
 from raytuner.verdict import ALPHA, FEWEST_QUESTIONS, MARGIN, Policy
 
 _SEARCHED = 10
@@ -54,6 +54,10 @@ class Trust(BaseModel):
         """
         units, groups = tuple(objective.units()), objective.groups()
         share = HELD_OUT if self.held_out is None else self.held_out
+        if tests := tuple(objective.tests()):
+            return Split(units, tests if share else (), grouped((*units, *tests), groups))
+        if objective.curve:
+            return whole(units, groups)
         if not share or (self.held_out is None and not compares):
             return whole(units, groups)
         divided = split(units, groups, objective.strata(), share)

@@ -90,7 +90,8 @@ class _Trace:
             return
         if event["event"] == "trial":
             key = event["key"]
-            self._trials.setdefault(key, Trial(key, event["params"], self._units))
+            made = Trial(key, event["params"], self._units, curve=self._results.record.curve)
+            self._trials.setdefault(key, made)
             if self._session["study"] == self._study:
                 self._own.add(key)
                 self._complete(key)

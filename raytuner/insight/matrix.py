@@ -59,8 +59,8 @@ def common(results: Results) -> Matrix:
     metric = metric_of(results)
     scored = [t for t in results.record.current if t.metrics and t.status != "failed"]
     complete = [trial for trial in scored if trial.complete]
-    chosen = scored
-    shared = _shared(scored, metric)
+    chosen = complete if results.record.curve else scored  # early steps are another matter
+    shared = _shared(chosen, metric)
     if shared.sum() < min(FEWEST, whole := _shared(complete, metric).sum()):
         chosen, shared = complete, _shared(complete, metric) if whole else shared
     if not chosen or not shared.any():
@@ -74,8 +74,10 @@ def _shared(trials: Sequence[Trial], metric: str) -> NDArray[np.bool_]:
     """Find the questions for which a metric is known of all trials; shape [units]."""
     if not trials:
         return np.zeros(0, dtype=bool)
-    defined = np.array([~np.isnan(trial.values(metric)) for trial in trials])
-    return np.asarray(defined.all(axis=0), dtype=bool)
+    defined = np.array([~np.isnan(trial.values(metric)) for trial in trials]).all(axis=0)
+    counted = np.zeros(len(defined), dtype=bool)
+    counted[trials[0].counted] = True
+    return np.asarray(defined & counted, dtype=bool)
 
 
 def resamples(

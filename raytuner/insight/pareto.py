@@ -161,13 +161,20 @@ def _share(
     for column, name in enumerate(goals):
         if not trials or not all(name in trial.metrics for trial in trials):
             continue
-        values = np.array([trial.values(name) for trial in trials])
+        values = np.array([_last_only(trial, trial.values(name)) for trial in trials])
         known = ~np.isnan(values)
         weight = drawn @ known.T
         total = drawn @ np.where(known, values, 0.0).T
         means = np.divide(total, weight, where=weight > 0, out=np.full_like(total, np.nan))
         cube[:, :, column] = np.where(np.isnan(means), -np.inf, signs[column] * means)
     return np.asarray(sum(front(one).astype(np.float64) for one in cube) / DRAWS)
+
+
+def _last_only(trial: Trial, values: Array) -> Array:
+    """Blank all steps of a training but the last one."""
+    kept = np.full(len(values), np.nan)
+    kept[trial.counted] = values[trial.counted]
+    return kept
 
 
 def _knee(results: Results, trials: list[Trial], oriented: Array, goal: str) -> NDArray[np.bool_]:
@@ -192,7 +199,7 @@ def _paired_error(results: Results, left: Trial, right: Trial, goal: str) -> flo
 
     0 for what is not measured by question, and where there is one group only.
     """
-    difference = left.values(goal) - right.values(goal)
+    difference = _last_only(left, left.values(goal) - right.values(goal))
     known = ~np.isnan(difference)
     units = [unit for unit, kept in zip(results.record.units, known, strict=True) if kept]
     count = cluster_count(units, results.groups)
