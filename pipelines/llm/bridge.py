@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -30,12 +30,13 @@ from llama_index.core.llms.custom import CustomLLM
 
 from pipelines.llm.batch import Ask, Converse
 from pipelines.llm.models import LanguageModel
-from pipelines.llm.types import ChatRequest, Label, Message, Reply, Sampling
+from pipelines.llm.types import ChatRequest, Completion, Label, Message, Reply, Sampling
 from raytuner.component import RaytunerError
 from raytuner.objective import Failure
 
 _MOST_THREADS = 64
 _Result = TypeVar("_Result")
+_Item = TypeVar("_Item")
 
 
 class CallFailedError(RaytunerError):
@@ -160,6 +161,7 @@ class BridgeLLM(CustomLLM):  # type: ignore[misc]  # LlamaIndex has no types her
         sampling: how to answer; what the code that asks wishes for is not looked at.
         sample: number of the sample that is taken.
         context_window: tokens that the code may count on.
+        strict: whether an answer with a label is none; otherwise its text is given as it is.
     """
 
     _answers: Answers | None = PrivateAttr()
@@ -167,6 +169,7 @@ class BridgeLLM(CustomLLM):  # type: ignore[misc]  # LlamaIndex has no types her
     _sampling: Sampling = PrivateAttr()
     _sample: int = PrivateAttr()
     _window: int = PrivateAttr()
+    _strict: bool = PrivateAttr()
     _failed: CallFailedError | None = PrivateAttr(default=None)
 
     def __init__(
@@ -176,10 +179,12 @@ class BridgeLLM(CustomLLM):  # type: ignore[misc]  # LlamaIndex has no types her
         sampling: Sampling,
         sample: int = 0,
         context_window: int = 16_000,
+        *,
+        strict: bool = True,
     ) -> None:
         super().__init__()
         self._answers, self._model, self._sampling = answers, model, sampling
-        self._sample, self._window = sample, context_window
+        self._sample, self._window, self._strict = sample, context_window, strict
 
     @property
     def failed(self) -> CallFailedError | None:
@@ -199,20 +204,18 @@ class BridgeLLM(CustomLLM):  # type: ignore[misc]  # LlamaIndex has no types her
     @llm_chat_callback()  # type: ignore[untyped-decorator]
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Ask, and wait in this thread."""
-        del kwargs
-        return _chat_response(self._ask(messages))
+        return self._chat_response(self._ask(messages, **kwargs))
 
     @llm_chat_callback()  # type: ignore[untyped-decorator]
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Ask without blocking the loop of the code that asks."""
-        del kwargs
-        return _chat_response(await asyncio.to_thread(self._ask, messages))
+        return self._chat_response(await asyncio.to_thread(self._ask, messages, **kwargs))
 
     @llm_completion_callback()  # type: ignore[untyped-decorator]
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Ask, and wait in this thread."""
         del formatted, kwargs
-        return CompletionResponse(text=self._ask([_user(prompt)]))
+        return CompletionResponse(text=self._ask([_user(prompt)]).text)
 
     @llm_completion_callback()  # type: ignore[untyped-decorator]
     async def acomplete(
@@ -220,28 +223,59 @@ class BridgeLLM(CustomLLM):  # type: ignore[misc]  # LlamaIndex has no types her
     ) -> CompletionResponse:
         """Ask without blocking the loop of the code that asks."""
         del formatted, kwargs
-        return CompletionResponse(text=await asyncio.to_thread(self._ask, [_user(prompt)]))
+        said = await asyncio.to_thread(self._ask, [_user(prompt)])
+        return CompletionResponse(text=said.text)
 
-    def stream_complete(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: answers come whole.
+    # whoever wants an answer in pieces gets it in one
 
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("answers do not come in pieces here")
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Iterator[ChatResponse]:
+        """Ask, and give the whole answer as its only piece."""
+        yield _whole(self.chat(messages, **kwargs))
 
-    def _ask(self, messages: Sequence[ChatMessage]) -> str:
+    async def astream_chat(
+        self, messages: Sequence[ChatMessage], **kwargs: Any
+    ) -> AsyncIterator[ChatResponse]:
+        """Ask, and give the whole answer as its only piece."""
+        return _once(_whole(await self.achat(messages, **kwargs)))
+
+    def stream_complete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> Iterator[CompletionResponse]:
+        """Ask, and give the whole answer as its only piece."""
+        whole = self.complete(prompt, formatted, **kwargs)
+        yield whole.model_copy(update={"delta": whole.text})
+
+    async def astream_complete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> AsyncIterator[CompletionResponse]:
+        """Ask, and give the whole answer as its only piece."""
+        whole = await self.acomplete(prompt, formatted, **kwargs)
+        return _once(whole.model_copy(update={"delta": whole.text}))
+
+    def _request(self, messages: Sequence[ChatMessage], **wishes: Any) -> ChatRequest:
+        del wishes
+        said = tuple(message_of(one) for one in messages)
+        return ChatRequest(said, self._sampling, self._sample + 1)
+
+    def _ask(self, messages: Sequence[ChatMessage], **wishes: Any) -> Completion:
         if self._answers is None:
             raise TypeError("this LLM leads nowhere")
-        said = tuple(Message(_role(one.role), str(one.content or "")) for one in messages)
-        request = ChatRequest(said, self._sampling, self._sample + 1)
+        request = self._request(messages, **wishes)
         reply = self._answers(Ask(self._model, request))
         found = reply.samples[self._sample] if reply.failure is None else None
-        if found is None or found.label is not None:
+        if found is None or (found.label is not None and self._strict):
             error = CallFailedError(reply.failure, found.label if found else None)
             self._failed = self._failed or error
             raise error
-        return found.text
+        return found
+
+    def _chat_response(self, said: Completion) -> ChatResponse:
+        return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=said.text))
+
+
+def message_of(message: ChatMessage) -> Message:
+    """Give a message as our client has it; of what is no text, only the text."""
+    return Message(_role(message.role), str(message.content or ""))
 
 
 def _role(role: MessageRole) -> Any:
@@ -255,5 +289,9 @@ def _user(text: str) -> ChatMessage:
     return ChatMessage(role=MessageRole.USER, content=text)
 
 
-def _chat_response(text: str) -> ChatResponse:
-    return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text))
+def _whole(response: ChatResponse) -> ChatResponse:
+    return response.model_copy(update={"delta": response.message.content or ""})
+
+
+async def _once(item: _Item) -> AsyncIterator[_Item]:
+    yield item

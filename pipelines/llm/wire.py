@@ -190,7 +190,7 @@ def _read(choice: Any, *, calling: bool) -> Sample:
     text = content or (refusal if isinstance(refusal, str) else "")
     try:
         calls = read_calls(message) if calling else ()
-    except ValueError as error:
+    except TypeError as error:
         raise BadBodyError(str(error)) from None
     return Sample(text, finish, logprob=_mean(choice), refused=refused, calls=calls)
 

@@ -11,7 +11,7 @@ from pipelines.llm.accounts import Account
 from pipelines.llm.asking import Shelf, ask, every_key, request_keys, worst_case
 from pipelines.llm.models import Fallback, LanguageModel, OpenAIModel
 from pipelines.llm.prices import FREE, Price
-from pipelines.llm.types import Attempt, ChatRequest, Message, Reply, Sample, Sampling
+from pipelines.llm.types import Attempt, ChatRequest, Message, Reply, Sample, Sampling, Tools
 from pipelines.tokenizers import tokenizer
 from raytuner.budget import BudgetExhaustedError
 from raytuner.gate import Report
@@ -97,6 +97,7 @@ async def answer(model, request, gate, shelf):
         ChatRequest(BASE.messages, BASE.sampling, schema={}),
         ChatRequest(BASE.messages, BASE.sampling, schema={"type": "object"}),
         ChatRequest(BASE.messages, BASE.sampling, logprobs=True),
+        ChatRequest(BASE.messages, BASE.sampling, tools=Tools(({"name": "look"},))),
         *(
             ChatRequest(BASE.messages, BASE.sampling.model_copy(update=change))
             for change in (
@@ -118,7 +119,7 @@ def test_the_cases_above_cover_every_field():
         "max_tokens", "temperature", "top_p", "stop", "presence_penalty", "frequency_penalty",
         "seed",
     }  # fmt: skip
-    fields = {"messages", "sampling", "samples", "schema", "logprobs"}
+    fields = {"messages", "sampling", "samples", "schema", "logprobs", "tools"}
     assert set(ChatRequest.__dataclass_fields__) == fields
 
 
