@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
+from pipelines.answering import RagAnswerer, with_answers
 from pipelines.config import RagConfig
 from pipelines.dataset import pack_dataset, unpack_dataset
 from pipelines.estimate import question_bounds, total
@@ -27,6 +28,7 @@ from pipelines.scoring import parse_metrics
 from pipelines.spec import RagOutputs, RagSpec
 from pipelines.types import Question
 from pipelines.workspace import Workspace
+from raytuner.answering import Answerer
 from raytuner.component import ConfigError, digest
 from raytuner.gate import Answers
 from raytuner.objective import (
@@ -253,6 +255,12 @@ class RagObjective(GoldenObjective):
     def export(self, params: Params) -> Mapping[str, Any]:
         """Give the full pipeline configuration behind a trial."""
         return with_models(self.config.override(params), self.spec.models).plain()
+
+    def answerer(self, params: Params) -> Answerer:
+        """Answer any question over the documents, from the chunks and vectors of the trials."""
+        config = with_models(self.config.override(params), self.spec.models)
+        space = self.workspace
+        return RagAnswerer(space.ingestion(with_answers(config), Tally()), space.cache)
 
     # ---- scoring
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.answering import Opened
 from pipelines.cache import Cache
 from pipelines.config import RagConfig
 from pipelines.documents import Source
 from pipelines.ingestion import Editions, Ingestion
-from pipelines.library import CachedLibrary
 from pipelines.pipeline import Pipeline
 from pipelines.records import read_text
 from pipelines.types import Corpus, Hit, Response
@@ -26,7 +26,8 @@ class AnsweringPipeline:
     """A pipeline over documents that takes any question.
 
     Chunks and vectors come from the cache where a study has left them there, and are made
-    otherwise, when the first question comes. Rankings of questions are not kept.
+    otherwise, when the first question comes; from then on they are held. Rankings of questions
+    are not kept.
 
     Args:
         config: the pipeline.
@@ -40,8 +41,8 @@ class AnsweringPipeline:
     ) -> None:
         self.config = config
         self.corpus = corpus
-        self._responses = cache.responses
-        self._ingestion = Ingestion(Editions(corpus), config, cache=cache, meter=meter or Tally())
+        ingestion = Ingestion(Editions(corpus), config, cache=cache, meter=meter or Tally())
+        self._opened = Opened(ingestion, cache)
 
     def retrieve(self, question: str) -> tuple[Hit, ...]:
         """Find what the pipeline hands on for a question, best first.
@@ -54,7 +55,7 @@ class AnsweringPipeline:
             ObjectiveFailure: a remote model or store failed; the kind says how.
             ConfigError: the configuration cannot run here (missing model, key or package).
         """
-        return self._pipeline([question]).hits(0)
+        return Pipeline(self._opened.library([question])).hits(0)
 
     def answer(self, question: str) -> Response:
         """Retrieve, and answer if the pipeline has a generator; raises as `retrieve` does."""
@@ -62,12 +63,7 @@ class AnsweringPipeline:
 
     def ask_many(self, questions: Sequence[str]) -> list[Response]:
         """Answer many questions at once: the same responses as one by one, sooner."""
-        return self._pipeline(questions).respond(range(len(questions)))
-
-    def _pipeline(self, questions: Sequence[str]) -> Pipeline:
-        scratch = Cache(None)
-        scratch.responses = self._responses  # an answer that was paid for is kept
-        return Pipeline(CachedLibrary(self._ingestion, questions, cache=scratch))
+        return Pipeline(self._opened.library(questions)).respond(range(len(questions)))
 
 
 def load_pipeline(

@@ -21,6 +21,7 @@ from raytuner.metering import Meter as Meter  # noqa: PLC0414
 from raytuner.metering import Tally as Tally  # noqa: PLC0414
 
 if TYPE_CHECKING:
+    from raytuner.answering import Answerer
     from raytuner.gate import Answers
 
 UNIT_USD = "usd_per_question"
@@ -283,3 +284,8 @@ class Objective(ABC):
     def export(self, params: Params) -> Mapping[str, Any]:
         """Give the full configuration behind `params`, as plain YAML values."""
         return dict(params)
+
+    def answerer(self, params: Params) -> Answerer | None:
+        """Give what answers new questions as `params` say, or None if nobody asks it any."""
+        del params
+        return None

@@ -7,7 +7,7 @@ of BLAS threads would change the last bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from pydantic import Field
 from pipelines.roles import CorpusEmbedder
 from pipelines.types import Vectors
 from raytuner.component import digest
+
+Embed = Callable[[Sequence[str]], Vectors]
+"""Texts to float32 [texts, dimensions], by an embedder that was fitted before."""
 
 
 class TfIdf(CorpusEmbedder, kind="tfidf"):
@@ -40,9 +43,17 @@ class TfIdf(CorpusEmbedder, kind="tfidf"):
         self, documents: Sequence[str], queries: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
         """Fit on `documents` and give float32 [n, terms] of both; terms <= max_features."""
-        weighed = _weigh(documents, queries, self.ngram, self.sublinear, self.max_features)
-        fitted, asked = (np.asarray(matrix.toarray(), np.float32) for matrix in weighed)
-        return fitted, asked
+        vectors, embed = self.fit(documents)
+        return vectors, embed(queries)
+
+    def fit(self, documents: Sequence[str]) -> tuple[Vectors, Embed]:
+        """Fit on `documents`; give their vectors, and what gives those of other texts."""
+        weigh = _Weigher(documents, self.ngram, self.sublinear, self.max_features)
+
+        def embed(texts: Sequence[str]) -> Vectors:
+            return np.asarray(weigh(texts).toarray(), np.float32)
+
+        return np.asarray(weigh.fitted.toarray(), np.float32), embed
 
 
 class Lsa(CorpusEmbedder, kind="lsa"):
@@ -69,34 +80,68 @@ class Lsa(CorpusEmbedder, kind="lsa"):
         self, documents: Sequence[str], queries: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
         """Fit on `documents` and give float32 [n, directions] of both."""
+        vectors, embed = self.fit(documents)
+        return vectors, embed(queries)
+
+    def fit(self, documents: Sequence[str]) -> tuple[Vectors, Embed]:
+        """Fit on `documents`; give their vectors, and what gives those of other texts."""
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-        fitted, asked = _weigh(documents, queries, self.ngram, self.sublinear, self.max_features)
+        weigh = _Weigher(documents, self.ngram, self.sublinear, self.max_features)
         with threadpool_limits(1):
-            directions = _directions(fitted, self.dimensions, self.seed)
-            return _unit(fitted @ directions), _unit(asked @ directions)
+            directions = _directions(weigh.fitted, self.dimensions, self.seed)
+            vectors = _unit(weigh.fitted @ directions)
+
+        def embed(texts: Sequence[str]) -> Vectors:
+            with threadpool_limits(1):
+                return _unit(weigh(texts) @ directions)
+
+        return vectors, embed
 
 
-def _weigh(
-    documents: Sequence[str],
-    queries: Sequence[str],
-    ngram: int,
-    sublinear: bool,
-    max_features: int,
-) -> tuple[Any, Any]:
-    """Give the sparse tf-idf rows of documents and queries, float64, of unit length or zero."""
-    from scipy.sparse import csr_matrix
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def fit(embedder: CorpusEmbedder, documents: Sequence[str]) -> tuple[Vectors, Embed]:
+    """Fit an embedder once for any number of texts to come.
 
-    vectorizer = TfidfVectorizer(
-        ngram_range=(1, ngram), sublinear_tf=sublinear, max_features=max_features
-    )
-    words = vectorizer.build_analyzer()
-    if not any(words(text) for text in documents):
-        return csr_matrix((len(documents), 1)), csr_matrix((len(queries), 1))
-    fitted = vectorizer.fit_transform(documents)
-    asked = vectorizer.transform(queries) if len(queries) else csr_matrix((0, fitted.shape[1]))
-    return fitted, asked
+    Returns:
+        Vectors of `documents`, and what gives the vectors of other texts.
+    """
+    if isinstance(embedder, TfIdf | Lsa):
+        return embedder.fit(documents)
+    vectors, _ = embedder.fit_embed(documents, ())
+    return vectors, lambda texts: embedder.fit_embed(documents, texts)[1]
+
+
+class _Weigher:
+    """Gives sparse tf-idf rows, float64, of unit length or zero.
+
+    Attributes:
+        fitted: rows of the documents it was fitted on.
+    """
+
+    def __init__(
+        self, documents: Sequence[str], ngram: int, sublinear: bool, max_features: int
+    ) -> None:
+        from scipy.sparse import csr_matrix
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self._vectorizer = TfidfVectorizer(
+            ngram_range=(1, ngram), sublinear_tf=sublinear, max_features=max_features
+        )
+        words = self._vectorizer.build_analyzer()
+        self._empty = not any(words(text) for text in documents)
+        self.fitted: Any = (
+            csr_matrix((len(documents), 1))
+            if self._empty
+            else self._vectorizer.fit_transform(documents)
+        )
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        """Give the rows of other texts."""
+        from scipy.sparse import csr_matrix
+
+        if self._empty or not len(texts):
+            return csr_matrix((len(texts), self.fitted.shape[1]))
+        return self._vectorizer.transform(texts)
 
 
 def _directions(fitted: Any, dimensions: int, seed: int) -> Any:
