@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 import raytuner
 from raytuner.events import opened_facts
-from raytuner.journal import Journal
+from raytuner.journal import Event, Journal
 from raytuner.listener import Listener
 from raytuner.looks import past_of
 from raytuner.prepare import PROBED, Prepared
@@ -126,6 +126,10 @@ class Session:
             self._frame.__exit__(*error)
         finally:
             self._journal.close()
+
+    def note(self, *events: Event) -> None:
+        """Put on record what people say of results."""
+        self._journal.append(*events)
 
     def results(self) -> Results:
         """Read the outcome of the study so far."""
