@@ -8,35 +8,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pipelines.cache.responses import ResponseCache
+from pipelines.completion_answering import CompletionAnswerer
 from pipelines.completion_asking import STAGE, Created, create, dialogue, told
 from pipelines.completion_code import Evaluated, code_of, evaluate, failed, find_function
 from pipelines.completion_config import CompletionConfig, identity_of, plain
-from pipelines.completion_data import Instances, filled
+from pipelines.completion_data import filled
 from pipelines.completion_explaining import explained
 from pipelines.completion_spec import CompletionSpec
 from pipelines.estimate import Bounds, count, total
-from pipelines.llm.client import Client, client_of
-from pipelines.llm.models import LanguageModel, resolved, unpriced
+from pipelines.llm.models import resolved, unpriced
 from pipelines.llm.naming import models_in
-from pipelines.llm.probing import probe_all
 from pipelines.llm.types import Completion, Reply
-from pipelines.workspace import open_cache
+from pipelines.tasks.instances import InstanceObjective
+from raytuner.answering import Answerer
 from raytuner.component import digest
-from raytuner.gate import Answers
 from raytuner.objective import (
     LATENCY,
     UNIT_TOKENS,
     UNIT_USD,
-    Arrays,
     Cost,
-    Exchange,
     Meter,
-    Objective,
     Params,
     Tally,
     UnitScore,
@@ -46,7 +40,7 @@ _TEMPLATE_TOKENS = 8
 """What a chat template may put around a message, about."""
 
 
-class CompletionObjective(Objective):
+class CompletionObjective(InstanceObjective[CompletionSpec, CompletionConfig]):
     """Asks a language model about instances and scores what it says by the user's function.
 
     Args:
@@ -58,14 +52,13 @@ class CompletionObjective(Objective):
         ConfigError: for bad input, naming the field.
     """
 
+    by_name = True
+
     def __init__(self, spec: CompletionSpec, root: Path, seed: int = 0) -> None:
-        self.spec = spec
-        self.root = root
-        self.seed = seed
+        super().__init__(spec, root, seed)
         self.config = CompletionConfig.parse(spec.completion, ("completion",))
         spec.check(self.config)
         self._function = find_function(spec.eval_func)
-        self._given: Instances | None = None
 
     @classmethod
     def build(cls, args: Mapping[str, Any], *, root: Path, seed: int) -> Self:
@@ -79,51 +72,17 @@ class CompletionObjective(Objective):
         schema["properties"]["completion"] = CompletionConfig.model_json_schema()
         return schema
 
-    @cached_property
-    def instances(self) -> Instances:
-        """What is asked about, read once per process, or given by another one."""
-        if self._given is not None:
-            return self._given
-        return Instances.read(self.spec.instances, self.root, self.spec.id_field)
-
-    @cached_property
-    def responses(self) -> ResponseCache:
-        """Answers that are there."""
-        return open_cache(self.spec.cache, self.root).responses
-
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        for name in ("responses", "instances"):
-            state.pop(name, None)
+        state = super().__getstate__()
         if isinstance(self.spec.eval_func, str):
             del state["_function"]
-        return {**state, "_given": None}
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._function = find_function(self.spec.eval_func)
 
-    def share(self, exchange: Exchange) -> None:
-        """Pass the instances on; the process that asks first reads the file."""
-        if not isinstance(self.spec.instances, str):
-            return  # they travel with the objective
-        loaded = False
-
-        def load() -> Arrays:
-            nonlocal loaded
-            loaded = True
-            return self.instances.packed()
-
-        source = [self.spec.instances, str(self.root), self.spec.id_field]
-        arrays = exchange.obtain(digest("instances", *source), load)
-        if not loaded:
-            self._given = Instances.unpacked(arrays, self.spec.id_field)
-
     # ---- what the tuner asks before it runs anything
-
-    def units(self) -> Sequence[str]:
-        """List the instances in the order of evaluation."""
-        return self.instances.ordered(self.seed)
 
     def scope(self) -> str:
         """Identify instances, evaluation function and how answers count."""
@@ -133,22 +92,14 @@ class CompletionObjective(Objective):
 
     def key(self, params: Params) -> str:
         """Identify what the trial computes: equal requests have equal keys, however spelt."""
-        return digest(self.scope(), identity_of(self._config(params)))
+        return digest(self.scope(), identity_of(self.configured(params)))
 
-    def _config(self, params: Params) -> CompletionConfig:
+    def configured(self, params: Params) -> CompletionConfig:
         """Configure a trial, names resolved, templates checked."""
         config = self.config.override(params)
         found = self.spec.resolved(config)
         self.instances.check(found.templates, "prompt" if config.prompt else "messages")
         return found
-
-    def metrics(self) -> tuple[str, ...] | None:
-        """Leave it to the first result: only the evaluation function can tell."""
-        return None
-
-    def maximise(self, metric: str) -> bool:
-        """Tell whether more of a metric is better."""
-        return metric not in {UNIT_USD, UNIT_TOKENS, *self.spec.minimise}
 
     def defaults(self, names: Sequence[str]) -> Params | None:
         """Give the value each parameter has in the configuration as it stands, if it can be run."""
@@ -157,48 +108,12 @@ class CompletionObjective(Objective):
             return None
         return {name: standing.value(name) for name in names}
 
-    def plan(self, points: Sequence[Params]) -> Mapping[str, float]:
-        """Count instances."""
-        del points
-        return {"instances": len(self.instances.ids)}
-
-    def warnings(self) -> Sequence[str]:
-        """Say what looks wrong with the data."""
-        number = len(self.instances.ids)
-        if number >= 50:
-            return ()
-        few = f"only {number} instances: expect to tell apart only very different configurations"
-        return (f"{few} (100 or more are worth having)",)
-
-    # ---- money and services
-
-    def paid(self) -> bool:
-        """Every trial asks models."""
-        return True
-
-    def answers(self) -> Answers:
-        """Give the cache of this host."""
-        return self._client().shelf
-
-    def unpriced(self, params: Params) -> Sequence[str]:
-        """Name the models that a trial asks and whose price nobody knows."""
-        return [model.name for model in unpriced(self._models(params))]
-
-    def preflight(self, points: Sequence[Params], *, remote: bool) -> None:
-        """Ask every endpoint whether it takes key and model."""
-        models = dict.fromkeys(model for point in points for model in self._models(point))
-        probe_all(list(models), remote=remote)
-
-    def estimate(self, params: Params, units: Sequence[str]) -> Cost:
-        """Bound the cost of answering from above."""
-        return self.estimate_range(params, units)[1]
-
     def estimate_range(self, params: Params, units: Sequence[str]) -> tuple[Cost, Cost]:
         """Bound the cost of answering: n answers of a token each, or of `max_tokens`.
 
         An endpoint that gives one answer a call is sent the prompt for each of them.
         """
-        config = self._config(params)
+        config = self.configured(params)
         answers = max(config.n, config.best_of or 1)
         bounds = []
         for unit in units:
@@ -209,23 +124,17 @@ class CompletionObjective(Objective):
             bounds.append(Bounds(resolved(config.model), (1, config.n), (tokens, framed), out))
         return total(bounds)
 
-    def _models(self, params: Params) -> tuple[LanguageModel, ...]:
-        return tuple(models_in(self._config(params)))
-
-    def _client(self) -> Client:
-        return client_of(self.responses)
-
     # ---- answering and scoring
 
     def evaluate(
         self, params: Params, units: Sequence[str], meter: Meter
     ) -> Iterator[Sequence[UnitScore]]:
         """Ask about all instances at once; score answers as they come."""
-        config = self._config(params)
+        config = self.configured(params)
         priced = not unpriced(tuple(models_in(config)))
         dialogues = [dialogue(config, self.instances[unit]) for unit in units]
         began = time.perf_counter()
-        for part in self._client().gather(dialogues, meter, STAGE):
+        for part in self.client().gather(dialogues, meter, STAGE):
             with meter.stage("score"):
                 scored = [self._score(units[n], reply, priced=priced) for n, reply in part]
             seconds = (time.perf_counter() - began) / len(part)
@@ -265,13 +174,17 @@ class CompletionObjective(Objective):
 
     def explain(self, params: Params, units: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Show what was asked and answered, without paying for anything."""
-        return explained(self._config(params), self.instances, units, self.responses)
+        return explained(self.configured(params), self.instances, units, self.responses)
 
     # ---- the tuned configuration in use
 
     def export(self, params: Params) -> Mapping[str, Any]:
         """Give the full configuration behind a trial."""
-        return plain(self._config(params))
+        return plain(self.configured(params))
+
+    def answerer(self, params: Params) -> Answerer:
+        """Answer new instances."""
+        return CompletionAnswerer(self.configured(params), self.client())
 
     def configuration(self, params: Params) -> dict[str, Any]:
         """Give what was chosen as `create` takes it: templates in full, models by name."""
@@ -296,4 +209,4 @@ class CompletionObjective(Objective):
             ObjectiveFailure: the model did not answer; the kind says how.
         """
         found = self.spec.resolved(CompletionConfig.parse(config))
-        return create(found, context, self._client(), meter or Tally())
+        return create(found, context, self.client(), meter or Tally())

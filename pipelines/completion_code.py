@@ -1,4 +1,4 @@
-"""The evaluation function of a completion study: found, identified by its code, called safely."""
+"""The user's functions in a study: found, identified by their code, called safely."""
 
 from __future__ import annotations
 
@@ -34,30 +34,39 @@ class Evaluated(NamedTuple):
     failure: Failure | None = None
 
 
-def find_function(given: str | Evaluate) -> Evaluate:
+def find_function(given: str | Evaluate, field: str = "eval_func") -> Evaluate:
     """Give the function that a study names or holds.
+
+    Args:
+        given: module:function, or the function.
+        field: where the study has it.
 
     Raises:
         ConfigError: it cannot be imported, or is no plain function.
     """
-    found: Any = given
-    if isinstance(given, str):
-        module, _, name = given.partition(":")
-        if not name:
-            raise ConfigError(f"eval_func: {given!r} is no module:function", ("eval_func",))
-        try:
-            found = getattr(importlib.import_module(module), name)
-        except Exception as error:
-            reason = f"eval_func: {given} cannot be imported: {error}"
-            raise ConfigError(reason, ("eval_func",)) from error
+    found = find_object(given, field) if isinstance(given, str) else given
     if not callable(found):
-        raise ConfigError(f"eval_func: {given!r:.80} cannot be called", ("eval_func",))
+        raise ConfigError(f"{field}: {given!r:.80} cannot be called", (field,))
     if inspect.iscoroutinefunction(found):
-        raise ConfigError(
-            f"eval_func: {given!r:.80} is async; give a plain function", ("eval_func",)
-        )
+        raise ConfigError(f"{field}: {given!r:.80} is async; give a plain function", (field,))
     function: Evaluate = found
     return function
+
+
+def find_object(given: str, field: str) -> Any:
+    """Import what a study names as module:name.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
+    module, _, name = given.partition(":")
+    if not name:
+        raise ConfigError(f"{field}: {given!r} is no module:function", (field,))
+    try:
+        return getattr(importlib.import_module(module), name)
+    except Exception as error:
+        reason = f"{field}: {given} cannot be imported: {error}"
+        raise ConfigError(reason, (field,)) from error
 
 
 def evaluate(
@@ -68,21 +77,32 @@ def evaluate(
         given = function(list(texts), **fields)
     except Exception as error:  # noqa: BLE001 - the user's code may raise anything
         return failed(unit, f"eval_func raised {type(error).__name__}: {error}")
+    return taken(given, unit, "eval_func")
+
+
+def taken(given: Any, unit: str, source: str) -> Evaluated:
+    """Take metrics and notes from what a user's function gave for one instance.
+
+    Args:
+        given: a mapping of metrics, if all is well.
+        unit: id of the instance.
+        source: what gave it, for messages.
+    """
     if not isinstance(given, Mapping):
-        return failed(unit, f"eval_func gave {given!r:.100}; a mapping of metrics is wanted")
+        return failed(unit, f"{source} gave {given!r:.100}; a mapping of metrics is wanted")
     metrics, notes = {}, {}
     for name, value in given.items():
         number = _number(value)
         if number is None:
-            notes[str(name)] = _short(value)
+            notes[str(name)] = short(value)
         elif not math.isfinite(number):
-            return failed(unit, f"eval_func gave {name} = {number}; a metric is a finite number")
+            return failed(unit, f"{source} gave {name} = {number}; a metric is a finite number")
         elif name in (UNIT_USD, UNIT_TOKENS):
-            return failed(unit, f"eval_func gave {name}, which is counted already; rename it")
+            return failed(unit, f"{source} gave {name}, which is counted already; rename it")
         else:
             metrics[str(name)] = number
     if not metrics:
-        return failed(unit, f"eval_func gave no number: {_short(dict(given))!r:.100}")
+        return failed(unit, f"{source} gave no number: {short(dict(given))!r:.100}")
     return Evaluated(metrics, notes)
 
 
@@ -98,7 +118,7 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, numbers.Real) else None
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
     """Give what the journal can keep of a value."""
     try:
         text = json.dumps(value, allow_nan=False)

@@ -28,6 +28,7 @@ class Instances:
         rows: fields of every instance.
         places: where each stands, for messages: a line, or its number in a list.
         id_field: the field that holds its id, if every instance has it.
+        by_name: whether user code gets the fields by name, `responses` beside them.
 
     Attributes:
         ids: in the order given.
@@ -37,7 +38,14 @@ class Instances:
         ConfigError: there are none, an id is there twice, or a field is no plain value.
     """
 
-    def __init__(self, rows: Sequence[Instance], places: Sequence[str], id_field: str) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Instance],
+        places: Sequence[str],
+        id_field: str,
+        *,
+        by_name: bool = True,
+    ) -> None:
         if not rows:
             raise ConfigError("instances: there are none; give at least one", ("instances",))
         self._places = tuple(places)
@@ -45,7 +53,7 @@ class Instances:
         ids = [str(row[id_field]) if named else str(n) for n, row in enumerate(rows)]
         self._rows: dict[str, Instance] = {}
         for unit, row, place in zip(ids, rows, places, strict=True):
-            _check(row, place)
+            _check(row, place, by_name=by_name)
             if unit in self._rows:
                 reason = f"instances, {place}: the {id_field} {unit!r} is there twice"
                 raise ConfigError(reason, ("instances",))
@@ -55,11 +63,19 @@ class Instances:
         self._fit: set[str] = set()
 
     @classmethod
-    def read(cls, given: str | Sequence[Instance], root: Path, id_field: str) -> Instances:
+    def read(
+        cls,
+        given: str | Sequence[Instance],
+        root: Path,
+        id_field: str,
+        *,
+        by_name: bool = True,
+    ) -> Instances:
         """Take instances from a list, or from a file of JSON lines."""
         if not isinstance(given, str):
             rows = list(given)
-            return cls(rows, [f"number {n}" for n in range(len(rows))], id_field)
+            places = [f"number {n}" for n in range(len(rows))]
+            return cls(rows, places, id_field, by_name=by_name)
         try:
             path = resolve_path(given, root)
             label = label_of(path, root)
@@ -67,7 +83,7 @@ class Instances:
         except ConfigError as error:
             raise ConfigError(f"instances: {error.message}", ("instances",)) from None
         places = [f"{label}, line {line}" for line, _ in lines]
-        return cls([row for _, row in lines], places, id_field)
+        return cls([row for _, row in lines], places, id_field, by_name=by_name)
 
     def __getitem__(self, unit: str) -> Instance:
         return self._rows[unit]
@@ -103,16 +119,30 @@ class Instances:
                     (field,),
                 )
 
+    def require(self, name: str, why: str) -> None:
+        """Refuse instances without a field.
+
+        Raises:
+            ConfigError: naming the instance, with `why` in the message.
+        """
+        for (unit, row), place in zip(self._rows.items(), self._places, strict=True):
+            if name not in row:
+                raise ConfigError(
+                    f"instances: instance {unit} ({place}) has no {name!r}, which {why}; it has: "
+                    f"{', '.join(row) or 'nothing'}.{nearest(name, row)}",
+                    ("instances",),
+                )
+
     def packed(self) -> Arrays:
         """Spell the instances as one array, for processes that cannot read the file."""
         rows = [list(self._rows.values()), self._places]
         return {"json": np.frombuffer(json.dumps(rows).encode(), np.uint8)}
 
     @classmethod
-    def unpacked(cls, arrays: Arrays, id_field: str) -> Instances:
+    def unpacked(cls, arrays: Arrays, id_field: str, *, by_name: bool = True) -> Instances:
         """Read what `packed` has spelled."""
         rows, places = json.loads(arrays["json"].tobytes())
-        return cls(rows, places, id_field)
+        return cls(rows, places, id_field, by_name=by_name)
 
 
 def filled(messages: Conversation, instance: Instance) -> Conversation:
@@ -138,11 +168,14 @@ def _fields(template: str, field: str) -> tuple[str, ...]:
         raise ConfigError(f"{field}: {error.message}", (field,)) from None
 
 
-def _check(row: Any, place: str) -> None:
+def _check(row: Any, place: str, *, by_name: bool) -> None:
     if not isinstance(row, Mapping):
         raise ConfigError(f"instances, {place}: {row!r:.60} is no mapping", ("instances",))
     for name, value in row.items():
-        if not isinstance(name, str) or name == "responses":
+        if not isinstance(name, str):
+            reason = f"instances, {place}: {name!r} cannot name a field: it is no text"
+            raise ConfigError(reason, ("instances",))
+        if by_name and name == "responses":
             raise ConfigError(
                 f"instances, {place}: {name!r} cannot name a field: eval_func gets fields by name, "
                 "and the answers as `responses`",

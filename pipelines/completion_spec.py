@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
+from pydantic import Field, WithJsonSchema, field_validator
 
 from pipelines.completion_config import CompletionConfig, Conversation, conversation
-from pipelines.llm.models import Fallback, LanguageModel, ModelRef, OpenAIModel, check_named
+from pipelines.llm.models import Fallback, LanguageModel, ModelRef, OpenAIModel
 from pipelines.llm.naming import with_models
-from pipelines.llm.outputs import Outputs, named_models
+from pipelines.llm.outputs import Outputs
 from pipelines.llm.types import Message
-from raytuner.component import ConfigError, nearest, refuse_unknown
+from pipelines.tasks.instances import InstanceSpec
+from raytuner.component import ConfigError, nearest
 
 
-class CompletionSpec(BaseModel):
+class CompletionSpec(InstanceSpec):
     """The `objective:` section of a completion study."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    wanted: ClassVar[Mapping[str, str]] = {**InstanceSpec.wanted, "eval_func": "a function"}
 
-    instances: str | tuple[dict[str, Any], ...] = Field(
-        description="what is asked about: a file of JSON lines, or a list of mappings"
-    )
     eval_func: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(
         description="module:function (or, in Python, a function) that takes the list of answers "
         "and the fields of the instance by name, and gives a mapping of metrics"
-    )
-    id_field: str = Field(
-        default="id", description="the field that names an instance; without it, its number does"
     )
     completion: dict[str, Any] = Field(
         default_factory=dict, description="the configuration as it stands: trial 0"
@@ -39,38 +34,14 @@ class CompletionSpec(BaseModel):
     stops: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="lists of stop texts by the names that the space uses"
     )
-    models: dict[str, LanguageModel] = Field(
-        default_factory=dict, description="language models by the names that the space uses"
-    )
     agg: Literal["mean"] = Field(
         default="mean", description="how the metrics of instances make one: their mean"
     )
-    minimise: tuple[str, ...] = Field(default=(), description="metrics of which less is better")
     outputs: Outputs = Field(
         default_factory=Outputs,
         description="how truncated, empty, ... answers count; of n answers, those that count as "
         "zero are empty texts to eval_func",
     )
-    version: str = Field(
-        default="", description="change it to make scores void: what eval_func calls has changed"
-    )
-    cache: str | None = Field(
-        default=None,
-        description="folder of the cache; default: RAYTUNER_CACHE or ~/.cache/raytuner",
-    )
-
-    @field_validator("instances", mode="before")
-    @classmethod
-    def _file_or_rows(cls, value: Any) -> Any:
-        rows = isinstance(value, list | tuple) and all(isinstance(row, Mapping) for row in value)
-        if not rows and not isinstance(value, str):
-            raise ConfigError(f"give a file of JSON lines or a list of mappings, got {value!r:.80}")
-        return value
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def _openai_unless_said(cls, value: Any) -> Any:
-        return named_models(value)
 
     @field_validator("messages", mode="before")
     @classmethod
@@ -99,16 +70,7 @@ class CompletionSpec(BaseModel):
         Raises:
             ConfigError: naming the field, its value and what would be right.
         """
-        refuse_unknown(args, cls.model_fields, "a completion objective has no such field; it has")
-        for name in ("instances", "eval_func"):
-            if args.get(name) is None:
-                wanted = "a file or a list" if name == "instances" else "a function"
-                raise ConfigError(f"{name}: it is missing; give {wanted}", (name,))
-        try:
-            spec = cls.model_validate(args)
-        except ValidationError as error:
-            raise ConfigError.of(error) from error
-        check_named(spec.models)
+        spec = cls.read(args, "a completion")
         treated = [name for name, how in spec.outputs if how == "zero"]
         if spec.minimise and treated:
             raise ConfigError(

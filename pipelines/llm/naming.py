@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
@@ -42,11 +42,17 @@ def models_in(part: BaseModel) -> Iterator[LanguageModel]:
     """List the models that are really asked, anywhere inside a resolved component."""
     for name in type(part).model_fields:
         value = getattr(part, name)
-        for item in value if isinstance(value, tuple | list) else (value,):
+        for item in _held(value):
             if isinstance(item, LanguageModel):
                 yield from item.members()
             elif isinstance(item, BaseModel):
                 yield from models_in(item)
+
+
+def _held(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, tuple | list) else (value,)
 
 
 def _resolved(part: BaseModel, name: str, value: Any, models: Mapping[str, LanguageModel]) -> Any:
@@ -57,7 +63,18 @@ def _resolved(part: BaseModel, name: str, value: Any, models: Mapping[str, Langu
     if isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
         new = tuple(with_models(i, models) if isinstance(i, BaseModel) else i for i in value)
         return value if all(a is b for a, b in zip(new, value, strict=True)) else new
+    if isinstance(value, Mapping) and any(isinstance(item, BaseModel) for item in value.values()):
+        return {key: _inner(key, item, models) for key, item in value.items()}
     return value
+
+
+def _inner(key: str, item: Any, models: Mapping[str, LanguageModel]) -> Any:
+    if not isinstance(item, BaseModel):
+        return item
+    try:
+        return with_models(item, models)
+    except ConfigError as error:
+        raise ConfigError(f"{key}.{error.message}", (key, *error.field)) from None
 
 
 def _refers(model: type[BaseModel], name: str) -> bool:

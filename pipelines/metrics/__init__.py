@@ -5,6 +5,7 @@ Importing this package registers every metric kind.
 
 from pipelines.metrics.answers import (
     AnswerMetric,
+    Contains,
     ExactMatch,
     RougeL,
     SemanticSimilarity,
@@ -21,6 +22,7 @@ __all__ = [
     "AnswerMetric",
     "AnswerRelevancy",
     "AveragePrecision",
+    "Contains",
     "ContextRecall",
     "ContextRelevance",
     "Correctness",

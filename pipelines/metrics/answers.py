@@ -94,6 +94,18 @@ class ExactMatch(TextMetric, kind="exact-match"):
         return float(squad_words(answer) == squad_words(reference))
 
 
+class Contains(TextMetric, kind="contains"):
+    """Whether the reference's words stand in the answer, in a row, after normalisation: 1 or 0.
+
+    The normalisation is SQuAD's (2016). A reference without words is in every answer.
+    """
+
+    def compare(self, answer: str, reference: str) -> float:
+        """Look for the words of the reference among those of the answer."""
+        said, wanted = (f" {' '.join(squad_words(text))} " for text in (answer, reference))
+        return float(wanted.strip() == "" or wanted in said)
+
+
 class TokenF1(TextMetric, kind="token-f1"):
     """Harmonic mean of word precision and word recall after normalisation (SQuAD, 2016).
 

@@ -9,14 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.metrics import ExactMatch, RougeL, SemanticSimilarity, TokenF1, parse_metric
+from pipelines.metrics import (
+    Contains,
+    ExactMatch,
+    RougeL,
+    SemanticSimilarity,
+    TokenF1,
+    parse_metric,
+)
 from pipelines.metrics.answers import common_subsequence, squad_words
 from pipelines.roles import Bench, CorpusEmbedder, Embedded, Embedder
 from pipelines.types import Corpus, Question, Response
 from raytuner.component import ConfigError, digest
 from raytuner.objective import Tally
 
-TEXT_METRICS = (ExactMatch(), TokenF1(), RougeL())
+TEXT_METRICS = (Contains(), ExactMatch(), TokenF1(), RougeL())
 
 
 class Calls(list):
@@ -92,6 +99,20 @@ def test_normalisation_of_squad():
 def test_exact_match_and_token_f1(answer, reference, equal, f1):
     assert compare(ExactMatch(), answer, reference) == equal
     assert compare(TokenF1(), answer, reference) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "value"),
+    [
+        ("It is the Eiffel Tower, in Paris.", "eiffel tower", 1),
+        ("It is the tower of Mr Eiffel.", "Eiffel tower", 0),
+        ("A tower; Eiffel's", "tower", 1),
+        ("towers", "tower", 0),
+        ("Paris", "the", 1),
+    ],
+)
+def test_contains_looks_for_the_words_in_a_row(answer, reference, value):
+    assert compare(Contains(), answer, reference) == value
 
 
 @pytest.mark.parametrize(

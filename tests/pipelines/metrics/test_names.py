@@ -92,7 +92,8 @@ def test_what_cannot_be_read_is_explained(text, message):
 
 def test_every_kind_of_the_package_is_registered():
     kinds = {"recall", "precision", "iou", "precision-omega", "context-recall", "hit-rate", "mrr"}
-    kinds |= {"ndcg", "map", "exact-match", "token-f1", "rouge-l", "semantic-similarity"}
+    kinds |= {"ndcg", "map", "contains", "exact-match", "token-f1", "rouge-l"}
+    kinds |= {"semantic-similarity"}
     assert kinds <= set(Metric.kinds())
 
 

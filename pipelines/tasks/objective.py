@@ -1,0 +1,334 @@
+"""The base of objectives in which something runs on one golden item and asks language models."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from pipelines.completion_code import Evaluated, failed, short
+from pipelines.completion_data import Instance, Instances
+from pipelines.estimate import Bounds, total
+from pipelines.explaining import LONGEST_ANSWER
+from pipelines.llm.models import unpriced
+from pipelines.llm.naming import with_models
+from pipelines.overrides import blamed
+from pipelines.scrub import scrubbed
+from pipelines.tasks import changing
+from pipelines.tasks.instances import InstanceObjective, InstanceSpec
+from pipelines.tasks.running import (
+    Ended,
+    ItemTimeoutError,
+    Lead,
+    Line,
+    Running,
+    from_kept,
+    through,
+)
+from pipelines.tasks.scoring import Scorer, merged, spelled_answer
+from raytuner.component import ConfigError, digest
+from raytuner.explanation import Explanation
+from raytuner.objective import (
+    LATENCY,
+    UNIT_TOKENS,
+    UNIT_USD,
+    Cost,
+    Failure,
+    Meter,
+    Params,
+    UnitScore,
+)
+
+_LONGEST_NOTE = 500
+_QUESTIONS = ("question", "input", "query", "problem", "task", "prompt", "text", "user")
+"""Fields of an item that hold, by their usual names, what is asked."""
+_SCORE = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+}
+
+
+class Outcome(NamedTuple):
+    """What came of one item.
+
+    Attributes:
+        answer: what is scored: text, or plain data.
+        scores: metrics beside those of the user's function: steps taken, say.
+        notes: anything worth keeping, as plain JSON values.
+        failure: why there is nothing to score.
+        scored: the answer's metrics, where it has been scored already.
+    """
+
+    answer: Any
+    scores: Mapping[str, float] = {}
+    notes: Mapping[str, Any] = {}
+    failure: Failure | None = None
+    scored: Evaluated | None = None
+
+
+class NoAnswerError(Exception):
+    """Raised in an item's code: there is no answer; counts as an empty one, not as a failure."""
+
+
+class TaskSpec(InstanceSpec):
+    """The fields that the `objective:` sections of tasks have in common."""
+
+    wanted: ClassVar[Mapping[str, str]] = {
+        **InstanceSpec.wanted,
+        "score": "module:function, or metrics by name such as [exact-match, token-f1]",
+    }
+
+    score: Annotated[Any, WithJsonSchema(_SCORE)] = Field(
+        description="module:function that takes the answer and the item and gives a mapping of "
+        "metrics; or metrics by name (exact-match, token-f1, contains, rouge-l); or a list"
+    )
+    reference: str = Field(
+        default="answer", description="the field of an item that metrics compare the answer with"
+    )
+    timeout: float = Field(
+        default=120.0, gt=0, description="seconds for an item, waiting for models aside"
+    )
+
+
+_Spec = TypeVar("_Spec", bound=TaskSpec)
+_Config = TypeVar("_Config", bound=BaseModel)
+
+
+class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
+    """Runs something on golden items, one at a time, and scores its answers.
+
+    A subclass says what it is called, how its configuration is read, and what runs:
+
+    - `what`, `Spec`: the name with its article, and the section's model;
+    - `standing`: the configuration as it stands, a pydantic model;
+    - `run`: runs one item.
+
+    It may say more: `check` (templates against items), `program` (identity of the user's code),
+    `bounds` (what an item will cost), `minimised` (own metrics of which less is better).
+
+    Args:
+        spec: the section.
+        root: folder that relative paths start from.
+        seed: seed of the order of instances.
+
+    Raises:
+        ConfigError: for bad input, naming the field.
+    """
+
+    what: ClassVar[str] = "a task"
+    Spec: ClassVar[type[TaskSpec]] = TaskSpec
+    minimised: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, spec: _Spec, root: Path, seed: int = 0) -> None:
+        super().__init__(spec, root, seed)
+        self._scorer = Scorer(spec.score, spec.reference)
+        self.config: _Config = self.standing()
+
+    @classmethod
+    def build(cls, args: Mapping[str, Any], *, root: Path, seed: int) -> Self:
+        """Make one from a study's `objective:` section."""
+        spec: Any = cls.Spec.read(args, cls.what)
+        return cls(spec, root.resolve(), seed)
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """Give the JSON Schema of the section, for editors."""
+        return cls.Spec.model_json_schema()
+
+    # ---- what a subclass says
+
+    @abstractmethod
+    def standing(self) -> _Config:
+        """Read the configuration as it stands from the section.
+
+        Raises:
+            ConfigError: it is none.
+        """
+
+    @abstractmethod
+    def run(self, config: _Config, item: Instance, ask: Line) -> Outcome:
+        """Run one item, in a thread of its own, beside others.
+
+        Args:
+            config: of the trial, models in place of their names.
+            item: fields of the golden item.
+            ask: asks a language model and waits for its reply: `ask(Ask(model, request))`. May be
+                called from any thread. A reply without an answer makes the item a failure.
+
+        Raises:
+            NoAnswerError: there is no answer; an empty one is scored.
+            Exception: anything; the item is a failure of kind `objective`, the others go on.
+        """
+
+    def check(self, config: _Config, instances: Instances) -> None:
+        """Look whether a configuration fits the items, before anything runs.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        del config, instances
+
+    def program(self) -> Any:
+        """Spell the user's code that is run, as plain values, for the key."""
+        return None
+
+    def bounds(self, config: _Config, item: Instance) -> Sequence[Bounds]:
+        """Bound calls and tokens of one item from below and above."""
+        del config, item
+        return ()
+
+    def question(self, item: Instance) -> str:
+        """Give what an item asks, for people."""
+        named = [name for name in _QUESTIONS if name in item]
+        return spelled_answer(item[named[0]] if named else dict(item))
+
+    # ---- what the tuner asks
+
+    @cached_property
+    def instances(self) -> Instances:
+        """The golden items, read once per process and looked over."""
+        found = super().instances
+        self.check_items(found)
+        return found
+
+    def check_items(self, instances: Instances) -> None:
+        """Look whether items are what they should be.
+
+        Raises:
+            ConfigError: naming the item.
+        """
+        self._scorer.check(instances)
+
+    def scope(self) -> str:
+        """Identify items, scoring, and the user's code."""
+        scoring = [self._scorer.identity(), self.spec.version]
+        return digest(self.what, self.instances.key, scoring, self.program(), self.seed)
+
+    def key(self, params: Params) -> str:
+        """Identify what a trial computes."""
+        return digest(self.scope(), changing.identity(self.configured(params)))
+
+    def configured(self, params: Params) -> _Config:
+        """Configure a trial: names resolved, templates checked."""
+        try:
+            config = with_models(changing.override(self.config, params), self.spec.models)
+            self.check(config, self.instances)
+        except ConfigError as error:
+            raise blamed(error, params) from error
+        return config
+
+    def maximise(self, metric: str) -> bool:
+        """Tell whether more of a metric is better."""
+        return metric not in self.minimised and super().maximise(metric)
+
+    def defaults(self, names: Sequence[str]) -> Params | None:
+        """Give the value each parameter has in the configuration as it stands."""
+        return changing.values(self.config, names)
+
+    def estimate_range(self, params: Params, units: Sequence[str]) -> tuple[Cost, Cost]:
+        """Bound the cost of answering, nothing being cached."""
+        config = self.configured(params)
+        return total([one for unit in units for one in self.bounds(config, self.instances[unit])])
+
+    def export(self, params: Params) -> Mapping[str, Any]:
+        """Give the full configuration behind a trial."""
+        return changing.plain(self.configured(params))
+
+    # ---- running and scoring
+
+    def evaluate(
+        self, params: Params, units: Sequence[str], meter: Meter
+    ) -> Iterator[Sequence[UnitScore]]:
+        """Run items side by side; score answers as they come."""
+        config = self.configured(params)
+        priced = not unpriced(tuple(self.asked(config)))
+        began = time.perf_counter()
+        for part in self._running(config, units, through(self.client(), meter)):
+            with meter.stage("score"):
+                scored = [self._score(units[one.number], one, priced=priced) for one in part]
+            seconds = (time.perf_counter() - began) / len(part)
+            yield [score._replace(seconds=seconds) for score in scored]
+            began = time.perf_counter()
+
+    def _running(
+        self, config: _Config, units: Sequence[str], lead: Lead
+    ) -> Iterator[list[Ended[Outcome]]]:
+        works: list[Callable[[Line], Outcome]] = [
+            partial(self.run, config, self.instances[unit]) for unit in units
+        ]
+        return Running(works, lead, self.spec.timeout).parts()
+
+    def _score(self, unit: str, ended: Ended[Outcome], *, priced: bool) -> UnitScore:
+        line = ended.line
+        outcome = _outcome(unit, ended)
+        failure = outcome.failure
+        if failure is None:
+            item = self.instances[unit]
+            found = outcome.scored or self._scorer(outcome.answer, item, unit)
+            found = self._complete(found, outcome, unit)
+            failure = found.failure
+        if failure is not None:
+            return UnitScore(unit, {}, line.paid, failure=failure)
+        scores = {**found.metrics, UNIT_TOKENS: float(line.usage.tokens_in + line.usage.tokens_out)}
+        if priced:
+            scores[UNIT_USD] = line.usage.usd
+        seconds = line.waited_seconds() + ended.own_seconds
+        notes = {**_told(outcome, line), **found.notes, LATENCY: round(seconds, 6)}
+        return UnitScore(unit, scores, line.paid, notes=notes)
+
+    def _complete(self, found: Evaluated, outcome: Outcome, unit: str) -> Evaluated:
+        if found.failure is None:
+            found = merged(found, outcome.scores, unit)
+        lacking = [name for name in self.spec.minimise if name not in found.metrics]
+        if lacking and found.failure is None:
+            return failed(unit, f"score gave no {lacking[0]}, which is to be minimised")
+        return found
+
+    def explain(self, params: Params, units: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Show what items ask and what was answered, without paying for anything.
+
+        The items run again, on answers that are kept.
+        """
+        parts = self._running(self.configured(params), units, from_kept(self.responses))
+        ended = {units[one.number]: one for part in parts for one in part}
+        return [self._explained(unit, ended[unit]) for unit in units]
+
+    def _explained(self, unit: str, ended: Ended[Outcome]) -> Explanation:
+        item = self.instances[unit]
+        shown = Explanation(unit=unit, question=self.question(item))
+        if self.spec.reference in item:
+            shown["reference"] = spelled_answer(item[self.spec.reference])
+        outcome = _outcome(unit, ended)
+        if outcome.failure is not None:
+            shown["missing"] = outcome.failure.message
+        else:
+            shown["answer"] = spelled_answer(outcome.answer)[:LONGEST_ANSWER]
+        return shown
+
+
+def _outcome(unit: str, ended: Ended[Outcome]) -> Outcome:
+    """Say what came of an item: a call that failed counts, whatever the code made of it."""
+    if ended.line.failure is not None:
+        return Outcome("", failure=ended.line.failure)
+    if ended.error is None and ended.result is not None:
+        return ended.result
+    if isinstance(ended.error, NoAnswerError):
+        return Outcome("", notes={"no answer": short(scrubbed(ended.error))})
+    if isinstance(ended.error, ItemTimeoutError):
+        return Outcome("", failure=Failure("timeout", f"item {unit}: {ended.error}"))
+    if ended.error is None:
+        reason = "it gave nothing"
+    else:
+        reason = f"it raised {type(ended.error).__name__}: {scrubbed(ended.error)}"
+    return Outcome("", failure=Failure("objective", f"item {unit}: {reason}"))
+
+
+def _told(outcome: Outcome, line: Line) -> dict[str, Any]:
+    """Say for the record what was answered, cut short, and what it took."""
+    answer = spelled_answer(outcome.answer)[:_LONGEST_NOTE]
+    notes: dict[str, Any] = {"answer": answer, "calls": line.calls, **outcome.notes}
+    return {**notes, "labels": dict(sorted(line.labels.items()))} if line.labels else notes
