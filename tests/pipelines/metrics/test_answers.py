@@ -154,11 +154,11 @@ texts = st.text(alphabet=st.sampled_from("abt he.,’é中\n"), max_size=30)
 
 @given(texts, texts)
 @settings(max_examples=300, deadline=None)
-def test_text_metrics_lie_in_0_to_1_and_are_symmetric(one, other):
+def test_text_metrics_lie_in_0_to_1_and_all_but_contains_are_symmetric(one, other):
     for metric in TEXT_METRICS:
         value = compare(metric, one, other)
         assert 0 <= value <= 1
-        if one.strip() and other.strip():
+        if one.strip() and other.strip() and not isinstance(metric, Contains):
             assert value == compare(metric, other, one)
 
 
