@@ -12,18 +12,20 @@ from raytuner.component import ConfigError, nearest
 from raytuner.domains import Domain, Scalar, shorten
 from raytuner.intervals import Float, Int
 from raytuner.options import Bool, Choice, Subset
+from raytuner.texts import Text
 
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*")
 _SPELLINGS: Mapping[str, type[Domain]] = {
-    domain.spelling: domain for domain in (Int, Float, Choice, Bool, Subset)
+    domain.spelling: domain for domain in (Int, Float, Choice, Bool, Subset, Text)
 }
 
 
 def parse_domain(value: Any) -> Domain:
     """Read a domain as a study spells it.
 
-    `{int: [1, 10]}`, `{float: [0.0, 1.0], step: 0.1}`, `{choice: [a, b]}`, `{bool: true}`,
-    `{subset: [a, b, c]}`; `bool`; a list for a choice; a scalar for a constant.
+    `{int: [1, 10]}`, `{float: [0.0, 1.0], step: 0.1}`, `{choice: [a, b]}`,
+    `{subset: [a, b, c]}`, `{evolve: ["Answer {question}"]}`, `{bool: true}`; `bool`; a list for a
+    choice; a scalar for a constant.
 
     Raises:
         ConfigError: saying what is wrong, without the parameter's name.
@@ -53,7 +55,7 @@ def parse_domain(value: Any) -> Domain:
         raise ConfigError(message if own else str(ConfigError.of(error))) from None
 
 
-_Shorthand = Int | Float | Choice | Bool | Subset | list[Scalar] | Scalar
+_Shorthand = Int | Float | Choice | Bool | Subset | Text | list[Scalar] | Scalar
 AnyDomain = Annotated[Domain, PlainValidator(parse_domain, json_schema_input_type=_Shorthand)]
 
 

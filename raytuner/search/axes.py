@@ -19,6 +19,7 @@ from raytuner.objective import Params, Value
 from raytuner.options import Subset
 from raytuner.schedule import current
 from raytuner.space import Space
+from raytuner.texts import Text
 
 Positions = Mapping[str, int | float]
 """Where a point is on each axis, by label: an index below `levels`, or a share from 0 to 1."""
@@ -103,7 +104,7 @@ def positions(plan: Layout, point: Params) -> dict[str, int | float]:
         elif scale.axes and isinstance(domain, Interval):
             found[name] = _position(scale, domain, value)
         elif scale.axes and scale.levels is not None:
-            found[name] = next(n for n, one in enumerate(scale.levels) if identical(one, value))
+            found[name] = level_of(domain, scale.levels, value)
     return found
 
 
@@ -126,6 +127,13 @@ def values(plan: Layout, at: Positions) -> dict[str, Any]:
         elif scale.levels is not None:
             found[name] = scale.levels[int(at[name])]
     return found
+
+
+def level_of(domain: Domain, levels: Sequence[Value], value: Value) -> int:
+    """Find a value among all there are; of a text that nobody has listed, the nearest one."""
+    if isinstance(domain, Text):
+        return domain.nearest(value)
+    return next(number for number, one in enumerate(levels) if identical(one, value))
 
 
 def reachable(space: Space, name: str, known: Mapping[str, Any]) -> bool:
