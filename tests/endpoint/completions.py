@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from tests.endpoint import answers
+from tests.endpoint import agents, answers, tool_calls
 from tests.endpoint import text as reading
 from tests.endpoint.answers import Draw
-from tests.endpoint.ledger import Tokens, digest
+from tests.endpoint.ledger import Tokens
 from tests.endpoint.schemas import Filler
 
 _PER_MESSAGE = 3
@@ -40,6 +40,7 @@ def check_chat(settings, body):
         raise Refused(400, "messages: expected a list of objects")
     if not messages:
         raise Refused(400, "messages: at least one is needed")
+    _check_calls(messages)
     if body.get("stream"):
         raise Refused(400, "stream: this endpoint does not stream")
     for name, (low, high) in _RANGES.items():
@@ -66,6 +67,26 @@ def check_chat(settings, body):
         )
 
 
+def _check_calls(messages):
+    """Refuse calls of tools without results behind them, and results of no call."""
+    waiting = []
+    for message in messages:
+        if message.get("role") == "tool":
+            if message.get("tool_call_id") not in waiting:
+                raise Refused(400, "messages with role 'tool' must follow one with 'tool_calls'")
+            waiting.remove(message["tool_call_id"])
+            continue
+        if waiting:
+            break
+        waiting = [call["id"] for call in message.get("tool_calls") or []]
+    if waiting:
+        raise Refused(
+            400,
+            "An assistant message with 'tool_calls' must be followed by tool messages responding "
+            f"to each 'tool_call_id'. Without response: {', '.join(waiting)}",
+        )
+
+
 def _is_number(value):
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -82,13 +103,18 @@ def _stops(body):
 
 def prompt_tokens(body):
     """Count what a request sends: messages, schema and tools."""
-    prompt = [str(message.get("content") or "") for message in body["messages"]]
+    prompt = [_spoken(message) for message in body["messages"]]
     schema = _schema(body)
     if schema is not None:
         prompt.append(json.dumps(schema))
     if body.get("tools"):
         prompt.append(json.dumps(body["tools"]))
     return sum(len(reading.tokens(part)) + _PER_MESSAGE for part in prompt)
+
+
+def _spoken(message):
+    calls = message.get("tool_calls")
+    return str(message.get("content") or "") + (json.dumps(calls) if calls else "")
 
 
 def reserved_tokens(body):
@@ -136,9 +162,9 @@ def _usage(sent, received):
 
 def _choice(settings, body, prompt, place):
     draw = Draw(settings, body, prompt, answers.sample_of(body, place))
-    function = _called(body, prompt)
-    if function is not None:
-        return _tool_choice(draw, function, place)
+    calls = tool_calls.wanted(draw, body) if body.get("tools") else []
+    if calls:
+        return tool_calls.spelled(draw, calls, place)
     said = _said(draw, body)
     text = said.text
     for stop in _stops(body):
@@ -161,7 +187,10 @@ def _said(draw, body):
     schema = _schema(body)
     if schema is not None:
         return answers.Said(Filler(draw, schema).text())
-    said = answers.say(draw)
+    seen = agents.scene(body)
+    if seen is not None and not body.get("tools"):
+        return agents.react(draw, seen)
+    said = answers.say(draw) if seen is None else agents.conclude(draw, seen)
     if (body.get("response_format") or {}).get("type") == "json_object":
         return answers.Said(json.dumps({"answer": said.text}), said.right)
     return said
@@ -181,36 +210,6 @@ def _logprobs(draw, words, right):
             }
         )
     return found
-
-
-def _called(body, prompt):
-    """Give the function to call: the one asked for by `tool_choice` or named in the prompt."""
-    functions = [tool["function"] for tool in body.get("tools") or [] if "function" in tool]
-    choice = body.get("tool_choice", "auto")
-    if isinstance(choice, dict):
-        name = choice.get("function", {}).get("name")
-        return next((one for one in functions if one["name"] == name), None)
-    if choice == "none":
-        return None
-    named = next((one for one in functions if one["name"] in prompt.text), None)
-    return named or (functions[0] if functions and choice == "required" else None)
-
-
-def _tool_choice(draw, function, place):
-    schema = function.get("parameters") or {"type": "object", "properties": {}}
-    arguments = Filler(draw, schema).text()
-    call = {
-        "id": f"call_{digest(arguments, place)[:16]}",
-        "type": "function",
-        "function": {"name": function["name"], "arguments": arguments},
-    }
-    return {
-        "index": place,
-        "message": {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]},
-        "logprobs": None,
-        "finish_reason": "tool_calls",
-        "tokens": len(reading.tokens(arguments)),
-    }
 
 
 def check_embeddings(body):
