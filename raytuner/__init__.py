@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AskTell": "raytuner.asktell",
     "AsyncParamTuner": "raytuner.param_tuner",
     "Budget": "raytuner.budget",
     "CompletionAnalysis": "raytuner.completion_analysis",
@@ -32,6 +33,7 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from raytuner.asktell import AskTell as AskTell
     from raytuner.budget import Budget as Budget
     from raytuner.completion import tune_completion as tune_completion
     from raytuner.completion_analysis import CompletionAnalysis as CompletionAnalysis

@@ -5,6 +5,7 @@ from raytuner.search.bohb import Bohb
 from raytuner.search.greedy import Greedy
 from raytuner.search.grid import Grid
 from raytuner.search.hyperopt import HyperOpt
+from raytuner.search.manual import Manual
 from raytuner.search.neighbours import Neighbours
 from raytuner.search.optuna import Optuna
 from raytuner.search.passthrough import RaySearcher
@@ -20,6 +21,7 @@ __all__ = [
     "Greedy",
     "Grid",
     "HyperOpt",
+    "Manual",
     "Neighbours",
     "Optuna",
     "PopulationBandit",
