@@ -40,16 +40,19 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def save(self, key: str, state: Checkpoint) -> None:
+    def save(self, key: str, state: Checkpoint) -> bool:
         """Keep a state under a key; there is nothing to do if it is there.
 
         Args:
             key: 32 hexadecimal digits that cover everything the state depends on.
             state: what to keep; arrays of objects are refused.
+
+        Returns:
+            Whether it has been written.
         """
         path = self._path(key)
         if path.exists():
-            return
+            return False
         path.parent.mkdir(parents=True, exist_ok=True)
         facts = np.frombuffer(json.dumps(dict(state.facts), allow_nan=False).encode(), np.uint8)
         buffer = io.BytesIO()
@@ -64,6 +67,7 @@ class Checkpoints:
             own.replace(path)
         finally:
             own.unlink(missing_ok=True)
+        return True
 
     def load(self, key: str) -> Checkpoint | None:
         """Read the state of a key; None if there is none, or it is damaged, which is logged."""
@@ -76,7 +80,7 @@ class Checkpoints:
             _log.warning("checkpoint %s cannot be read: %s; training starts earlier", path, error)
             return None
         body = raw[4:]
-        if int.from_bytes(raw[:4], "little") != zlib.crc32(body):
+        if not body or int.from_bytes(raw[:4], "little") != zlib.crc32(body):
             _log.warning("checkpoint %s is damaged; it is removed, training starts earlier", path)
             with contextlib.suppress(OSError):
                 path.unlink()

@@ -107,6 +107,8 @@ class Objective(ABC):
     """Names of what `facts` gives; a study may set limits on them."""
     curve: ClassVar[bool] = False
     """Whether units are steps of one training: the last one that is done counts, not their mean."""
+    forks: bool = False
+    """Whether a copy can go on, under other parameters, from where another trial was."""
 
     @classmethod
     def build(cls, args: Mapping[str, Any], *, root: Path, seed: int) -> Self:

@@ -139,7 +139,7 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
     baseline = objective.defaults(space.names) if study.baseline else None
     divided = study.verdict.divide(objective, compares=baseline is not None)
     total = study.search.total(space)
-    scheduler = study.stopping(len(divided.searched), total, curve=objective.curve)
+    scheduler = study.stopping(len(divided.searched), total, objective)
     check_pair(study.search, scheduler)
     if objective.curve and isinstance(scheduler, Race):
         raise ConfigError(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from raytuner.component import ConfigError
 from raytuner.objective import Params, Value
 
+_ENDLESS = 2**62
 HISTORY = "@history"
 """Name, in parameters, of what came before them; no parameter of a space can be called so."""
 
@@ -53,8 +54,8 @@ def forked(parent: Params, changed: Params, at: int) -> dict[str, Value]:
         changed: what holds from here on, without a history.
         at: steps that the parent had done; 0 makes it a new trial.
     """
-    kept = [segment for segment in schedule_of(parent, at) if segment.until <= at]
-    earlier = _joined([*kept, Segment(at + 1, changed)])[:-1] if at else ()
+    past = until(schedule_of(parent, _ENDLESS), at) if at else ()
+    earlier = _joined([*past, Segment(_ENDLESS, changed)])[:-1]
     history: Value = tuple(
         (until, *((name, params[name]) for name in sorted(params))) for until, params in earlier
     )

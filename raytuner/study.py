@@ -13,10 +13,9 @@ from raytuner.backends import BackendName, Setting
 from raytuner.budget import Budget
 from raytuner.component import ConfigError, digest, import_plugins, refuse_unknown
 from raytuner.document import located, read_yaml
-from raytuner.function import FunctionObjective
 from raytuner.given import Beginning
 from raytuner.goal import Aims
-from raytuner.named import objective_of
+from raytuner.named import callable_of, objective_of
 from raytuner.objective import Objective
 from raytuner.resources import Resources
 from raytuner.schedulers import Full, Race, Scheduler
@@ -195,18 +194,18 @@ class Study(Aims, Beginning):
             folder=folder,
         )
 
-    def stopping(self, units: int, total: int | None, *, curve: bool = False) -> Scheduler:
+    def stopping(self, units: int, total: int | None, objective: Objective) -> Scheduler:
         """Give the scheduler: the one that is named, or else the one that fits the search.
 
         Args:
             units: how many questions a complete trial answers.
             total: how many points the search proposes, or None if nobody knows.
-            curve: whether units are steps of a training.
+            objective: what is tuned.
         """
-        whole = curve or self.search.learns or isinstance(self.metric, tuple)  # no front is first
+        front = isinstance(self.metric, tuple)  # which is not the first
+        whole = self.search.learns or front or objective.curve
         scheduler = self.scheduler or (Full() if whole else Race())
-        if isinstance(scheduler, Race):
-            scheduler = scheduler.sized(total)
+        scheduler = scheduler.suited(total, forks=objective.forks)
         return Full() if self.scheduler is None and len(scheduler.rungs(units)) == 1 else scheduler
 
     def parsed_space(self) -> Space:
@@ -226,7 +225,7 @@ class Study(Aims, Beginning):
         if isinstance(self.objective, Objective):
             return self.objective
         if callable(self.objective):
-            return FunctionObjective(self.objective)
+            return callable_of(self.objective, {}, root, self.seed)
         if isinstance(self.objective, str):
             return objective_of(self.objective, {}, root, self.seed)
         if not isinstance(self.objective, Mapping) or "kind" not in self.objective:

@@ -41,6 +41,7 @@ class Trainable(Objective):
     """
 
     curve: ClassVar[bool] = True
+    forks: bool = True
     step_name: ClassVar[str] = "step"
     """What a step is called: `epoch`, ..."""
 
@@ -52,8 +53,10 @@ class Trainable(Objective):
     def train(self, schedule: Schedule, first: int, last: int, meter: Meter) -> Iterator[Step]:
         """Do the steps `first` to `last`, counted from 1, and give what is known after each.
 
-        Goes on from the checkpoint after `first - 1`; where there is none, or it can't be read,
-        from an earlier one or from the beginning. Keeps a checkpoint after `last` at least.
+        Goes on from the latest checkpoint there is, which also remembers what was known after
+        each step before it: a copy asks for the steps of its history too, and they are not done
+        again. Where a checkpoint is missing, or can't be read, an earlier one or the beginning
+        will do. Keeps a checkpoint after `last` at least.
 
         Raises:
             ObjectiveFailure: a typed failure of the steps not yet given.

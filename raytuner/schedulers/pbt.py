@@ -22,9 +22,10 @@ class PopulationBased(Scheduler, kind="pbt"):
     """Stop the worst `quantile` of a population at every perturbation step.
 
     The search (`pbt` or `pb2`) proposes changed copies of the best, which take the free places.
-    There are no checkpoints to copy: who takes a place begins with its first question and is
-    compared when it has answered as many as the others. No place is filled any more for the
-    last step, which nobody could be compared after; the next trials begin a new population.
+    Where units are steps of a training, a copy goes on from its parent's checkpoint; on golden
+    questions it begins with the first one, and is compared when it has answered as many as the
+    others. There no place is filled any more for the last step, which nobody could be compared
+    after, and which would cost a whole trial; the next trials begin a new population.
     Trials that find all places taken begin one as well, so more workers than `population` run
     several side by side.
     """
@@ -43,6 +44,16 @@ class PopulationBased(Scheduler, kind="pbt"):
         le=0.5,
         description="The share of the population, from the bottom, that is stopped at each step.",
     )
+    fill_last: bool | None = Field(
+        default=None,
+        description="Whether free places are taken for the last step as well; null: where copies "
+        "go on from checkpoints.",
+    )
+
+    def suited(self, total: int | None, *, forks: bool) -> PopulationBased:
+        """Fill in whether the last step is worth a copy."""
+        del total
+        return self if self.fill_last is not None else self.model_copy(update={"fill_last": forks})
 
     def start(self, units: int, seed: int) -> Judge:
         """Begin; nothing is random.
@@ -57,7 +68,10 @@ class PopulationBased(Scheduler, kind="pbt"):
                 f"less than one trial; give at least {1 / self.population:.2g}",
                 ("scheduler", "quantile"),
             )
-        return Standby(_Populations(self.rungs(units), self.population, self.quantile), units)
+        last = bool(self.fill_last)
+        populations = _Populations(self.rungs(units), self.population, self.quantile, last=last)
+        # Copies wait for the places of those that lose, so these are not kept in reserve.
+        return populations if last else Standby(populations, units)
 
     def rungs(self, units: int) -> tuple[int, ...]:
         """List `interval`, twice that, ... and `units`."""
@@ -73,10 +87,11 @@ def _share(quantile: float, trials: int) -> int:
 class _Population:
     """Trials of one population; they wait for each other, and for free places to be taken."""
 
-    def __init__(self, ladder: tuple[int, ...], size: int, quantile: float) -> None:
+    def __init__(self, ladder: tuple[int, ...], size: int, quantile: float, *, last: bool) -> None:
         self._ladder = ladder
         self._size = size
         self._quantile = quantile
+        self._fills_last = last
         self._level = 0
         self._waiting: set[str] = set()
         self._scores: dict[str, float] = {}
@@ -89,7 +104,7 @@ class _Population:
     def open(self) -> bool:
         """Whether another trial may come in."""
         full = len(self._waiting) + len(self._scores) == self._size
-        return not full and (not self._last or len(self._ladder) == 1)
+        return not full and (not self._last or self._fills_last or len(self._ladder) == 1)
 
     @property
     def over(self) -> bool:
@@ -132,8 +147,8 @@ class _Population:
 class _Populations:
     """All populations that are not over, the oldest first."""
 
-    def __init__(self, ladder: tuple[int, ...], size: int, quantile: float) -> None:
-        self._shape = (ladder, size, quantile)
+    def __init__(self, ladder: tuple[int, ...], size: int, quantile: float, *, last: bool) -> None:
+        self._ladder, self._size, self._quantile, self._last = ladder, size, quantile, last
         self._all: list[_Population] = []
         self._of: dict[str, _Population] = {}
 
@@ -141,7 +156,7 @@ class _Populations:
         self._all = [population for population in self._all if not population.over]
         found = next((population for population in self._all if population.open), None)
         if found is None:
-            found = _Population(*self._shape)
+            found = _Population(self._ladder, self._size, self._quantile, last=self._last)
             self._all.append(found)
         self._of[key] = found
         return found.add(key)

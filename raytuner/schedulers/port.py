@@ -87,6 +87,16 @@ class Scheduler(Component):
     searches: ClassVar[frozenset[str]] = frozenset()
     """Kinds of the searches that this one works with; empty: any."""
 
+    def suited(self, total: int | None, *, forks: bool) -> Scheduler:
+        """Fill in what depends on the study; most schedulers depend on nothing.
+
+        Args:
+            total: how many trials the search proposes (`Search.total`); None if nobody knows.
+            forks: whether copies go on from checkpoints (`Objective.forks`).
+        """
+        del total, forks
+        return self
+
     @abstractmethod
     def start(self, units: int, seed: int) -> Judge:
         """Begin a study of `units` units.

@@ -76,12 +76,9 @@ class Race(Scheduler, kind="race"):
         del seed
         return Standby(_Race(self, self.rungs(units)), units)
 
-    def sized(self, total: int | None) -> Race:
-        """Fill in how many trials race together, once it is known how many will come.
-
-        Args:
-            total: how many trials the search proposes (`Search.total`); None if nobody knows.
-        """
+    def suited(self, total: int | None, *, forks: bool) -> Race:
+        """Fill in how many trials race together, once it is known how many will come."""
+        del forks
         if self.trials is not None:
             return self
         size = COHORT if total is None else max(1, min(total, MOST))

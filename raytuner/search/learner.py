@@ -72,6 +72,14 @@ class Descending(Guide, Protocol):
         """Tell where the point comes from that was suggested last; None: not known."""
 
 
+@runtime_checkable
+class Attending(Guide, Protocol):
+    """A guide that wants to know what is under way."""
+
+    def proposed(self, point: Params) -> None:
+        """Take in that a point is being tried, by whomever it was proposed."""
+
+
 class Learner(Sampled):
     """A search whose proposals depend on results."""
 
@@ -87,7 +95,11 @@ class Learner(Sampled):
 
     def start(self, space: Space, seed: int) -> Proposer:
         """Begin; equal arguments and equal reports give equal proposals."""
-        return _Fresh(self.guide(space, seed), space, seed, self.samples)
+        return self.led(self.guide(space, seed), space, seed)
+
+    def led(self, guide: Guide, space: Space, seed: int) -> Proposer:
+        """Make points of what a guide suggests."""
+        return _Fresh(guide, space, seed, self.samples)
 
 
 class _Fresh:
@@ -134,6 +146,8 @@ class _Fresh:
     def recall(self, params: Params) -> None:
         self._asked += 1
         self._seen.add(digest(params))
+        if isinstance(self._guide, Attending):
+            self._guide.proposed(params)
 
     def tell(
         self,

@@ -9,10 +9,9 @@ first unit; then these searches are truncation selection, a plain evolution stra
 
 from __future__ import annotations
 
-import math
 import random
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,13 +20,19 @@ from pydantic import Field
 from raytuner.component import digest
 from raytuner.domains import Domain, identical
 from raytuner.intervals import Interval
-from raytuner.objective import Params, Value
+from raytuner.lineage import Lineage
+from raytuner.objective import Objective, Params, Value
 from raytuner.options import Subset
-from raytuner.search.axes import Layout, complete, layout
+from raytuner.schedule import HISTORY, current, forked, schedule_of
+from raytuner.search.axes import Layout, complete, layout, level_of
+from raytuner.search.herd import Herd
 from raytuner.search.learner import Guide, Learner, Outcome
-from raytuner.search.surrogate import Surrogate, fit
+from raytuner.search.port import Proposer
 from raytuner.space import Space
 
+Ranked = Sequence[tuple[Params, float]]
+"""Points that can be compared, with their scores, best first."""
+_FOREVER = 2**62
 _TRIES = 50
 """How many copies may repeat what is known or violate a constraint; then chance draws one."""
 
@@ -58,9 +63,17 @@ class Breeder(Learner):
         del seed
         return _Nursery(self, space)
 
+    def begin(self, space: Space, seed: int, objective: Objective) -> Proposer:
+        """Begin; copies go on from checkpoints where the objective has any."""
+        if not objective.forks:
+            return self.start(space, seed)
+        return self.led(_School(self, space), space, seed)
+
     @abstractmethod
-    def explore(self, herd: Herd, parent: Params, rng: random.Random) -> dict[str, Value]:
-        """Change a copy of `parent`; constraints are not looked at."""
+    def explore(
+        self, herd: Herd, ranked: Ranked, parent: Params, rng: random.Random
+    ) -> dict[str, Value]:
+        """Change a copy of `parent`, one of `ranked`; constraints are not looked at."""
 
 
 class PopulationBased(Breeder, kind="pbt"):
@@ -70,8 +83,11 @@ class PopulationBased(Breeder, kind="pbt"):
         default=1.2, gt=1, description="What a number is multiplied or divided by in a copy."
     )
 
-    def explore(self, herd: Herd, parent: Params, rng: random.Random) -> dict[str, Value]:
+    def explore(
+        self, herd: Herd, ranked: Ranked, parent: Params, rng: random.Random
+    ) -> dict[str, Value]:
         """Change every parameter by chance."""
+        del ranked
         space = herd.plan.space
         changed = {
             name: changed_value(space.domains[name], value, rng, self.resample, self.factor)
@@ -95,7 +111,9 @@ class PopulationBandit(Breeder, kind="pb2"):
         default=200, ge=2, description="Among how many copies the most promising is sought."
     )
 
-    def explore(self, herd: Herd, parent: Params, rng: random.Random) -> dict[str, Value]:
+    def explore(
+        self, herd: Herd, ranked: Ranked, parent: Params, rng: random.Random
+    ) -> dict[str, Value]:
         """Draw many copies that differ in their numbers, and take the most promising."""
         space = herd.plan.space
         kept = {
@@ -110,59 +128,8 @@ class PopulationBandit(Breeder, kind="pb2"):
         }
         copies = [complete(space, rest, rng) for _ in range(self.candidates)]
         fitting = [one for one in copies if not space.violated(one)] or copies[:1]
-        mean, deviation = herd.surrogate().predict(fitting)
+        mean, deviation = herd.surrogate(ranked).predict(fitting)
         return fitting[int(np.argmax(mean + self.optimism * deviation))]
-
-
-class Herd:
-    """Every point that is known, with its score at each number of units it was reported at."""
-
-    def __init__(self, plan: Layout, population: int) -> None:
-        self.plan = plan
-        self._population = population
-        self._known: dict[str, tuple[Params, dict[float, float]]] = {}
-        self._surrogate: Surrogate | None = None
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def __contains__(self, point: Params) -> bool:
-        return digest(point) in self._known
-
-    def learn(self, params: Params, outcome: Outcome) -> None:
-        """Take in a report; a point that has failed is nobody to copy."""
-        _, scores = self._known.setdefault(digest(params), (params, {}))
-        before = dict(scores)
-        if outcome.score is None:
-            scores.clear()
-        else:
-            scores[math.inf if outcome.units is None else outcome.units] = outcome.score
-        if scores != before:
-            self._surrogate = None
-
-    def ranked(self) -> list[tuple[Params, float]]:
-        """Rank the points that have reached the highest common number of units, best first.
-
-        That is the highest number that half a population has reached; if there is none, the
-        one that most have.
-        """
-        reached: dict[float, int] = {}
-        for _, scores in self._known.values():
-            for units in scores:
-                reached[units] = reached.get(units, 0) + 1
-        if not reached:
-            return []
-        common = [units for units, count in reached.items() if 2 * count >= self._population]
-        level = max(common, default=max(reached, key=lambda units: (reached[units], units)))
-        there = [(p, scores[level]) for p, scores in self._known.values() if level in scores]
-        return sorted(there, key=lambda known: (-known[1], digest(known[0])))
-
-    def surrogate(self) -> Surrogate:
-        """Model the scores of the points that `ranked` lists, which must be some."""
-        if self._surrogate is None:
-            points, scores = zip(*self.ranked(), strict=True)
-            self._surrogate = fit(self.plan, points, scores)
-        return self._surrogate
 
 
 class _Nursery:
@@ -172,22 +139,80 @@ class _Nursery:
         self._search = search
         self._space = space
         self._herd = Herd(layout(space), search.population)
+        self._descent: Lineage | None = None
 
     def learn(self, params: Params, outcome: Outcome) -> None:
         self._herd.learn(params, outcome)
 
-    def suggest(self, seed: int) -> Mapping[str, Any]:
+    def lineage(self, point: Params) -> Lineage | None:
+        del point
+        return self._descent
+
+    def suggest(self, seed: int) -> Mapping[str, Any] | None:
         rng = random.Random(seed)
         ranked = self._herd.ranked()
         if len(self._herd) < self._search.population or not ranked:
-            return self._space.sample(rng)
+            return self._stranger(rng)
+        return self._copy(ranked, rng, at=0)
+
+    def _copy(self, ranked: Ranked, rng: random.Random, at: int) -> Mapping[str, Any]:
+        """Copy one of the best as it was after `at` steps, and change it."""
         count = max(1, round(self._search.quantile * min(len(ranked), self._search.population)))
         parent = ranked[rng.randrange(count)][0]
         for _ in range(_TRIES):
-            copy = self._search.explore(self._herd, parent, rng)
-            if copy not in self._herd and not self._space.violated(copy):
+            changed = self._search.explore(self._herd, ranked, current(parent), rng)
+            copy = forked(parent, changed, at)
+            if copy not in self._herd and not self._space.violated(changed):
+                generation = len(schedule_of(copy, at + 1)) - 1 if at else 1
+                note = f"goes on from step {at}" if at else ""
+                self._descent = Lineage("exploit", (parent,), generation, note)
                 return copy
+        return self._stranger(rng)
+
+    def _stranger(self, rng: random.Random) -> Mapping[str, Any]:
+        self._descent = Lineage("random")
         return self._space.sample(rng)
+
+
+class _School(_Nursery):
+    """The same for what is trained: a copy goes on from its parent's checkpoint.
+
+    A trial that is stopped after some steps leaves a place, which a copy of one that was among
+    the best after as many steps takes. While a population is under way nobody else comes in.
+    """
+
+    def __init__(self, search: Breeder, space: Space) -> None:
+        super().__init__(search, space)
+        self._places: dict[int, int] = {}
+        self._under_way: set[str] = set()
+        self._ended: set[str] = set()
+
+    def proposed(self, point: Params) -> None:
+        """Take in that a point is tried: it has taken its place."""
+        self._under_way.add(digest(point))
+        history = point.get(HISTORY)
+        if isinstance(history, tuple) and history:
+            at = schedule_of(point, _FOREVER)[-2].until
+            self._places[at] = self._places.get(at, 0) - 1
+
+    def learn(self, params: Params, outcome: Outcome) -> None:
+        super().learn(params, outcome)
+        name = digest(params)
+        if not outcome.ended or name in self._ended:
+            return
+        self._ended.add(name)
+        self._under_way.discard(name)
+        if outcome.score is not None and outcome.units is not None:
+            self._places[outcome.units] = self._places.get(outcome.units, 0) + 1
+
+    def suggest(self, seed: int) -> Mapping[str, Any] | None:
+        rng = random.Random(seed)
+        free = min((at for at, count in self._places.items() if count > 0), default=None)
+        if free is not None and (ranked := self._herd.at(free)):
+            return self._copy(ranked, rng, free)
+        if len(self._under_way) >= self._search.population:
+            return None
+        return self._stranger(rng)
 
 
 def changed_value(
@@ -211,7 +236,7 @@ def changed_value(
             toggled = (*value, member)
         return domain.clean(toggled) if domain.contains(toggled) else value
     options = list(domain.values())
-    at = next(number for number, option in enumerate(options) if identical(option, value))
+    at = level_of(domain, options, value)
     return options[min(max(at + (1 if up else -1), 0), len(options) - 1)]
 
 

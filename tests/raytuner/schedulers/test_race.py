@@ -202,7 +202,7 @@ def test_a_first_rung_beyond_the_questions_is_refused():
 
 
 def test_all_trials_of_a_search_race_together_where_their_number_is_known():
-    assert Race().sized(216).trials == 216
-    assert Race().sized(None).trials == 64
-    assert Race().sized(100_000).trials == 512
-    assert Race(trials=9).sized(216) == Race(trials=9)
+    assert Race().suited(216, forks=False).trials == 216
+    assert Race().suited(None, forks=False).trials == 64
+    assert Race().suited(100_000, forks=False).trials == 512
+    assert Race(trials=9).suited(216, forks=False) == Race(trials=9)

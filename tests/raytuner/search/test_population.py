@@ -71,12 +71,12 @@ def herd(reports, population=4):
 
 def test_what_is_told_again_needs_no_new_model():
     made = herd([(0.1, None, 1.0), (0.2, None, 2.0)])
-    model = made.surrogate()
+    model = made.surrogate(made.ranked())
     made.learn({"x": 0.1, "y": 0.5}, Outcome(1.0))
     made.learn({"x": 0.9, "y": 0.5}, Outcome(None))
-    assert made.surrogate() is model
+    assert made.surrogate(made.ranked()) is model
     made.learn({"x": 0.1, "y": 0.5}, Outcome(3.0))
-    assert made.surrogate() is not model
+    assert made.surrogate(made.ranked()) is not model
 
 
 def order(made):
