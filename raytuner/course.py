@@ -165,6 +165,8 @@ class Course:
     def _report(self, trial: Trial, units: int, *, known: bool = False) -> None:
         self._order.ended(trial.params)
         score = self._score(trial, units)
+        values = self.goal.values(trial, units)
+        self._intake.observe(trial.key, self._record.units[:units], values)
         if units < self._units:
             if not trial.baseline and (reason := self._limits.look(trial, units)):
                 self._rule_out(trial, reason, known=known)
@@ -182,7 +184,6 @@ class Course:
             if broken and not trial.baseline:  # it cannot win, so nobody loses against it
                 self._prune(self._rungs.dropped(trial.key), known=known)
                 return
-        values = self.goal.values(trial, units)
         stopped = self._rungs.reached(trial.key, score, values)
         self._prune(stopped, known=known)
 
@@ -221,6 +222,9 @@ class Course:
     def _recall(self, *, again: bool) -> None:
         """Lead search and scheduler through what is on record, as it happened."""
         for kind, key, params, units in self._record.history:
+            if kind in {"begun", "made"}:
+                self._intake.recall_making(units, None if kind == "begun" else key)
+                continue
             trial = self._record.trials[key]
             if kind == "repeat":
                 self._intake.recall(key, params, again=again)

@@ -8,7 +8,7 @@ from typing import Any
 
 from raytuner.budget import Entry
 from raytuner.journal import SCHEMA, Event
-from raytuner.objective import Cost, Failure, Params, UnitScore
+from raytuner.objective import Cost, Failure, Params, Tally, UnitScore
 from raytuner.trial import Trial
 from raytuner.worker import Ended
 
@@ -56,6 +56,23 @@ def repeat_event(key: str, params: Params) -> Event:
 def units_event(key: str, scores: Sequence[UnitScore]) -> Event:
     """Spell unit scores: rows of [unit, scores, seconds, cost?, failure?, notes?]."""
     return {"event": "units", "key": key, "rows": [_row(score) for score in scores]}
+
+
+def begun_event(number: int) -> Event:
+    """Spell that a search begins to make a proposal in the background."""
+    return {"event": "begun", "number": number}
+
+
+def made_event(number: int, point: str, tally: Tally, failure: str) -> Event:
+    """Spell that it is made: which point it is (a digest), and what making it took."""
+    event: dict[str, Any] = {"event": "made", "number": number, "point": point}
+    if any(tally.cost):
+        event["cost"] = list(tally.cost)
+    return {
+        **event,
+        **({"counts": dict(tally.counts)} if tally.counts else {}),
+        **({"failure": failure} if failure else {}),
+    }
 
 
 def rung_event(key: str, units: int) -> Event:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from raytuner.budget import Budget, Spent
 from raytuner.component import ConfigError, digest
@@ -11,7 +14,7 @@ from raytuner.events import repeat_event
 from raytuner.journal import Journal
 from raytuner.objective import Objective, Params, Value
 from raytuner.order import Order, Proposal
-from raytuner.search.port import Eager, Exhausted, Proposer
+from raytuner.search.port import Deferred, Eager, Exhausted, Observing, Proposer, Unaffordable
 
 _REPEATS = 1_000
 """Proposals in a row that bring nothing new; then there is nothing new."""
@@ -72,6 +75,15 @@ class Intake:
         """Whether no proposal waits, and none will come."""
         return self.exhausted and not self._order.waiting
 
+    @property
+    def awaited(self) -> bool:
+        """Whether proposals are being made in the background that will be tried."""
+        return (
+            not self.exhausted
+            and isinstance(self._proposer, Deferred)
+            and self._proposer.making > 0
+        )
+
     def fill(self, *, running: bool) -> None:
         """Draw as many proposals as may wait.
 
@@ -79,12 +91,13 @@ class Intake:
             running: whether a result is still to come that may bring the search on.
         """
         repeats = 0
-        while not self.exhausted and self._order.wants_more:
+        while not self.exhausted and self._order.wants_more and not self._enough():
             first = isinstance(self._proposer, Eager) and self._proposer.eager
             try:
                 point = self._proposer.ask()
-            except Exhausted:
+            except Exhausted as end:
                 self.exhausted = True
+                self.short = str(end) if isinstance(end, Unaffordable) else self.short
                 return
             if point is None:
                 return
@@ -93,6 +106,16 @@ class Intake:
             if repeats == _REPEATS:
                 self.exhausted = not running
                 return
+
+    def _enough(self) -> bool:
+        """Tell whether what is made in the background is all that the budget of trials lets in."""
+        one = self._proposer
+        if not isinstance(one, Deferred) or one.ready:
+            return False
+        short = self._budget.exceeded(Spent(trials=self._proposed + one.making))
+        if short and not one.making:
+            self.short, self.exhausted = short, True
+        return bool(short)
 
     def admit(self, params: Params, *, baseline: bool = False, first: bool = False) -> bool:
         """Queue a proposal, if it is new; a repeated one is answered from what is known.
@@ -164,6 +187,21 @@ class Intake:
         self._asked += 1
         self._proposed += not baseline
         return number
+
+    def observe(self, key: str, units: Sequence[str], values: NDArray[np.float64]) -> None:
+        """Tell a search that looks at single questions what a trial has scored there."""
+        if isinstance(self._proposer, Observing):
+            for params in self._seen[key]:
+                self._proposer.observe(params, units, values)
+
+    def recall_making(self, number: int, point: str | None) -> None:
+        """Take in that an earlier session began to make a proposal (None), or what it became."""
+        if not isinstance(self._proposer, Deferred):
+            return
+        if point is None:
+            self._proposer.recall_begun(number)
+        else:
+            self._proposer.recall_made(number, point)
 
     def tell(self, key: str, score: float | None, units: int | None, *, ended: bool) -> None:
         """Tell the search what became of a trial, under every spelling it proposed."""

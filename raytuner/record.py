@@ -19,10 +19,11 @@ class Step(NamedTuple):
     """What the search or the scheduler took part in.
 
     Attributes:
-        kind: `trial`: proposed; `repeat`: proposed again; `rung`: reported; `dropped`: given up.
-        key: the trial.
+        kind: `trial`: proposed; `repeat`: proposed again; `rung`: reported; `dropped`: given up;
+            `begun`, `made`: a proposal in the background.
+        key: the trial; of what was made, the digest of the point.
         params: what was proposed.
-        units: the rung.
+        units: the rung; of what was begun or made, its number.
     """
 
     kind: str
@@ -46,7 +47,8 @@ class Record:
     `looks` lists the looks at the held-out units, `spoiled` those that a search has gone by (see
     `past_of`); whoever makes the record says which there have been.
     `work` and `stages` (seconds) sum up the latest session alone. `history` holds the study's
-    own proposals and rungs in the order of the journal. `cost` sums up what units have cost;
+    own proposals and rungs in the order of the journal. `cost` sums up what units have cost, and
+    what the search has made in the background; `background` has the work counters of the latter.
     `spent_usd` and `spent_tokens` are what the sessions in `events` have spent, with what was
     set aside for calls under way when one was cut off.
     """
@@ -83,6 +85,7 @@ class Record:
         self._taken: set[int] = set()
         self.work: dict[str, int] = {}
         self.stages: dict[str, float] = {}
+        self.background: dict[str, int] = {}
         for session in _sessions(events):
             self._replay(session)
 
@@ -136,6 +139,13 @@ class Record:
         for score in scores:
             self.cost = self.cost.plus(score.cost)
 
+    def made(self, cost: Cost, counts: Mapping[str, int]) -> None:
+        """Add what the search has spent in the background."""
+        self.cost = self.cost.plus(cost)
+        for name, amount in counts.items():
+            self.work[name] = self.work.get(name, 0) + amount
+            self.background[name] = self.background.get(name, 0) + amount
+
     def withdraw(self, trial: Trial, units: Iterable[str]) -> None:
         """Forget scores that were entered wrongly; what they have cost stays spent."""
         trial.forget(units, self._positions)
@@ -185,9 +195,11 @@ class Record:
             self._known(event, mine=mine)
         elif kind == "ended":
             self._over(event)
+        elif kind == "made":
+            self.made(Cost(*event.get("cost", ())), event.get("counts", {}))
         elif kind == "withdrawn":
             self.withdraw(self.trials[event["key"]], event["units"])
-        if mine and kind in {"trial", "repeat", "rung", "dropped"}:
+        if mine and kind in {"trial", "repeat", "rung", "dropped", "begun", "made"}:
             self.history.append(_step(event))
 
     def _account(self, before: Cost, entries: Sequence[Entry]) -> None:
@@ -215,6 +227,8 @@ class Record:
 
 def _step(event: Event) -> Step:
     params = plain(event.get("params", {}))
+    if event["event"] in {"begun", "made"}:
+        return Step(event["event"], event.get("point", ""), params, event["number"])
     return Step(event["event"], event["key"], params, event.get("units", 0))
 
 

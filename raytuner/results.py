@@ -275,7 +275,7 @@ class Results(Insight):
     @property
     def total_work(self) -> dict[str, int]:
         """Work counters of all sessions together."""
-        totals: dict[str, int] = {}
+        totals = dict(self.record.background)
         for trial in self.record.current:
             for name, amount in trial.counts.items():
                 totals[name] = totals.get(name, 0) + amount

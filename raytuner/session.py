@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +18,12 @@ from raytuner.prepare import PROBED, Prepared
 from raytuner.record import Record
 from raytuner.results import Results
 from raytuner.schedulers import Full, Judge
+from raytuner.search.port import Deferred
 from raytuner.split import Split, owners
 from raytuner.study import Study
 from raytuner.sweep import Sweep
 from raytuner.trial import Trial
+from raytuner.workroom import Room
 
 
 class Session:
@@ -32,6 +35,7 @@ class Session:
         self._prepared = prepared
         self._listener = listener
         self._journal = Journal(prepared.folder, wait=wait)
+        self._closing = contextlib.ExitStack()
         try:
             facts = self._facts()
             self.sweep = self._open(facts)
@@ -60,7 +64,7 @@ class Session:
         proposer = study.search.begin(prepared.space, study.seed, objective)
         proposer = prepared.start.prime(proposer, events, record, learns=study.search.learns)
         self._journal.forget()
-        return Sweep(
+        sweep = Sweep(
             objective=objective,
             space=prepared.space,
             proposer=proposer,
@@ -77,6 +81,12 @@ class Session:
             choose=self._compared if divided.held_out else None,
             settles=prepared.total is None and not study.search.learns,
         )
+        if isinstance(proposer, Deferred):
+            room = Room(self._journal, record, sweep.meter, sweep.wake)
+            proposer.attach(room)
+            self._closing.callback(room.close)
+            self._closing.callback(proposer.close)
+        return sweep
 
     def _staged(self) -> bool:
         """Tell whether the order of results matters: to a scheduler, or to people between asks."""
@@ -123,6 +133,7 @@ class Session:
 
     def __exit__(self, *error: Any) -> None:
         try:
+            self._closing.close()
             self._frame.__exit__(*error)
         finally:
             self._journal.close()

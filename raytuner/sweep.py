@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -168,7 +168,7 @@ class Sweep:
                 if trial is not None:
                     if (job := self._job(trial)) is not None:
                         return job
-                elif self._running and self._rounds.waits(staged=self._staged):
+                elif self._awaited or (self._running and self._rounds.waits(staged=self._staged)):
                     return None
                 elif not self._running and self._rounds.go_on():
                     self.stop_reason = self.stop_reason if self._rounds.final else None
@@ -178,6 +178,17 @@ class Sweep:
             self.finished = True
             self._state.notify_all()
             return None
+
+    @property
+    def _awaited(self) -> bool:
+        return self._rounds.searching and self._intake.awaited
+
+    def wake(self, change: Callable[[], None] | None = None) -> None:
+        """Make a change to the record, and have everybody who waits for a job look again."""
+        with self._state:
+            if change is not None:
+                change()
+            self._state.notify_all()
 
     def reopen(self, trial: Trial) -> Job | None:
         """Give the job of a trial that was handed out before, whatever the budget says by now."""

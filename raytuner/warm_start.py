@@ -20,7 +20,7 @@ from raytuner.journal import Event, Journal, read
 from raytuner.objective import Objective, Params, Value
 from raytuner.record import Record, plain
 from raytuner.search.port import Proposer
-from raytuner.search.primed import Primed
+from raytuner.search.primed import primed
 from raytuner.space import Space
 from raytuner.split import Split
 from raytuner.trial import Trial
@@ -237,7 +237,7 @@ class WarmStart:
             if score is not None:
                 proposer.tell(point, score, units=None if units == len(trial.units) else units)
         first = self._first(events)
-        return Primed(proposer, first) if first else proposer
+        return primed(proposer, first) if first else proposer
 
     def _known(self, events: Iterable[Event], record: Record) -> list[tuple[Point, Trial]]:
         """List what earlier runs have left that is a point here, in the journal's order."""

@@ -7,18 +7,25 @@ asked and told by one thread, and never sees trials, journals or workers.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from raytuner.component import Component, RaytunerError
 from raytuner.lineage import Lineage
-from raytuner.objective import Objective, Params, Value
+from raytuner.objective import Meter, Objective, Params, Value
 from raytuner.space import Space
 
 
 class Exhausted(RaytunerError):  # noqa: N818 - an end, not a mistake
     """Raised by `Proposer.ask`: nothing will ever be proposed again."""
+
+
+class Unaffordable(Exhausted):
+    """Raised by `Proposer.ask`: what proposals cost is more than the budget has left."""
 
 
 class Proposer(Protocol):
@@ -86,6 +93,78 @@ class Tracing(Proposer, Protocol):
 
     def lineage(self, params: Params) -> Lineage | None:
         """Tell where a point comes from that `ask` has just given; None: chance, or not known."""
+
+
+@runtime_checkable
+class Observing(Proposer, Protocol):
+    """A proposer that looks at single questions."""
+
+    def observe(self, params: Params, units: Sequence[str], values: NDArray[np.float64]) -> None:
+        """Take in what a point has scored question by question; `tell` follows.
+
+        Args:
+            params: the point.
+            units: the first of the searched questions, in evaluation order; never others.
+            values: of the optimised metric, one a question, higher is better; NaN where it is
+                not defined or not known.
+        """
+
+
+class Workroom(Protocol):
+    """What a sweep gives a proposer that works in the background. Thread-safe."""
+
+    @property
+    def units(self) -> Sequence[str]:
+        """Every question that is searched with, in evaluation order."""
+
+    def begin(self, number: int, *, again: bool) -> Meter:
+        """Give the meter of a proposal that is begun.
+
+        Args:
+            number: of the proposal among those made in the background.
+            again: an earlier session has begun it, so that it is on record.
+        """
+
+    def made(self, number: int, point: str, failure: str = "") -> None:
+        """Put on record that a proposal is made, and what that took; then it may be given.
+
+        Args:
+            number: of the proposal.
+            point: digest of the point; empty if it is given up.
+            failure: what went wrong on the way.
+        """
+
+    def wake(self) -> None:
+        """Have the sweep ask again."""
+
+
+@runtime_checkable
+class Deferred(Proposer, Protocol):
+    """A proposer that makes some proposals in the background, while trials run.
+
+    `ask` then begins one and gives None, and gives it once it is made. What it makes is decided
+    when it is begun, which is on record, so that a resumed study makes the same.
+    """
+
+    @property
+    def making(self) -> int:
+        """Count the proposals that are begun and not given yet."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether one of them is made."""
+
+    def attach(self, room: Workroom) -> None:
+        """Take what is needed to work in the background; before the first `ask`."""
+
+    def recall_begun(self, number: int) -> None:
+        """Take in that an earlier session began a proposal here."""
+
+    def recall_made(self, number: int, point: str) -> None:
+        """Take in which point that became (its digest); empty: it was given up."""
+
+    def close(self) -> None:
+        """Make nothing more; returns at once."""
 
 
 class Unlearning:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from raytuner.objective import Params, Value
-from raytuner.search.port import Proposer
+from raytuner.search.port import Deferred, Observing, Proposer, Workroom
 
 Point = dict[str, Value]
 
@@ -48,3 +51,45 @@ class Primed:
     ) -> None:
         """Tell the search, whoever proposed it."""
         self._proposer.tell(params, score, units=units, ended=ended)
+
+    def observe(self, params: Params, units: Sequence[str], values: NDArray[np.float64]) -> None:
+        """Tell a search that looks at single questions."""
+        if isinstance(self._proposer, Observing):
+            self._proposer.observe(params, units, values)
+
+
+class PrimedDeferred(Primed):
+    """The same before a search that works in the background."""
+
+    _proposer: Deferred
+
+    @property
+    def making(self) -> int:
+        """Count what the search makes in the background."""
+        return self._proposer.making
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to give."""
+        return self.eager or self._proposer.ready
+
+    def attach(self, room: Workroom) -> None:
+        """Give a search that works in the background what it needs."""
+        self._proposer.attach(room)
+
+    def recall_begun(self, number: int) -> None:
+        """Tell it what an earlier session has begun."""
+        self._proposer.recall_begun(number)
+
+    def recall_made(self, number: int, point: str) -> None:
+        """Tell it what became of that."""
+        self._proposer.recall_made(number, point)
+
+    def close(self) -> None:
+        """End its work in the background."""
+        self._proposer.close()
+
+
+def primed(proposer: Proposer, points: Sequence[Point]) -> Primed:
+    """Put points before a search; see `Primed`."""
+    return (PrimedDeferred if isinstance(proposer, Deferred) else Primed)(proposer, points)
