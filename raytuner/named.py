@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from raytuner.component import ConfigError, nearest
-from raytuner.function import FunctionObjective
+from raytuner.decorator import adapted
 from raytuner.objective import Objective
 
 _KIND = ("objective", "kind")
@@ -38,17 +38,31 @@ def objective_of(kind: str, args: Mapping[str, Any], root: Path, seed: int) -> O
         try:
             return target.build(args, root=root, seed=seed)
         except ConfigError as error:
-            if error.field:
-                field = ("objective", *error.field)
-                raise ConfigError(f"objective.{error.message}", field) from error
-            raise
+            raise _inside(error) from error
         except TypeError as error:
             raise ConfigError(f"objective: {kind}: {error}", ("objective",)) from error
     if isinstance(target, Objective):
         return target
     if callable(target):
-        return FunctionObjective(target, args)
+        return callable_of(target, args, root, seed)
     raise ConfigError(f"objective.kind: {kind} is neither an Objective nor callable", _KIND)
+
+
+def callable_of(
+    function: Callable[..., Any], args: Mapping[str, Any], root: Path | None, seed: int
+) -> Objective:
+    """Make a callable an objective; see `raytuner.decorator.adapted`."""
+    try:
+        return adapted(function, args, root, seed)
+    except ConfigError as error:
+        raise _inside(error) from error
+
+
+def _inside(error: ConfigError) -> ConfigError:
+    """Say that a field is one of the section."""
+    if not error.field:
+        return error
+    return ConfigError(f"objective.{error.message}", ("objective", *error.field))
 
 
 def _target(kind: str) -> Any:

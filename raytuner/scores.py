@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raytuner.component import ConfigError
+from raytuner.foreign_errors import recognised
 from raytuner.objective import Cost, Failure, ObjectiveFailure, UnitScore
 from raytuner.strike import strike
 
@@ -77,4 +78,6 @@ def failure_of(error: BaseException) -> Failure:
         return _plain(Failure("timeout", text, retryable=True))
     if isinstance(error, MemoryError):
         return _plain(Failure("out_of_memory", text))
+    if isinstance(error, Exception) and (known := recognised(error, text)) is not None:
+        return _plain(known)
     return _plain(Failure("objective", text))
