@@ -80,13 +80,14 @@ def evaluate(
     return taken(given, unit, "eval_func")
 
 
-def taken(given: Any, unit: str, source: str) -> Evaluated:
+def taken(given: Any, unit: str, source: str, *, partial: bool = False) -> Evaluated:
     """Take metrics and notes from what a user's function gave for one instance.
 
     Args:
         given: a mapping of metrics, if all is well.
         unit: id of the instance.
         source: what gave it, for messages.
+        partial: whether no metric is fine.
     """
     if not isinstance(given, Mapping):
         return failed(unit, f"{source} gave {given!r:.100}; a mapping of metrics is wanted")
@@ -101,7 +102,7 @@ def taken(given: Any, unit: str, source: str) -> Evaluated:
             return failed(unit, f"{source} gave {name}, which is counted already; rename it")
         else:
             metrics[str(name)] = number
-    if not metrics:
+    if not metrics and not partial:
         return failed(unit, f"{source} gave no number: {short(dict(given))!r:.100}")
     return Evaluated(metrics, notes)
 
@@ -142,6 +143,19 @@ def code_of(function: Any) -> Any:
     if isinstance(call, types.FunctionType):  # an object that can be called
         return [spelled, _function(call, frozenset())]
     return spelled
+
+
+def class_code(owner: type) -> Any:
+    """Spell what the methods of a class do, those it inherits from its own package included."""
+    home = owner.__module__.split(".")[0]
+    bases = [base for base in owner.__mro__ if base.__module__.split(".")[0] == home]
+    members = [
+        [name, code_of(inspect.unwrap(getattr(member, "__func__", member)))]
+        for base in bases
+        for name, member in sorted(vars(base).items())
+        if callable(getattr(member, "__func__", member)) or isinstance(member, tuple | int | str)
+    ]
+    return [owner.__qualname__, members]
 
 
 def _spelled(value: Any, seen: frozenset[int]) -> Any:

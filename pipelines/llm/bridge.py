@@ -30,22 +30,12 @@ from llama_index.core.llms.custom import CustomLLM
 
 from pipelines.llm.batch import Ask, Converse
 from pipelines.llm.models import LanguageModel
-from pipelines.llm.types import ChatRequest, Completion, Label, Message, Reply, Sampling
-from raytuner.component import RaytunerError
-from raytuner.objective import Failure
+from pipelines.llm.types import CallFailedError as CallFailedError  # noqa: PLC0414
+from pipelines.llm.types import ChatRequest, Completion, Message, Reply, Sampling
 
 _MOST_THREADS = 64
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
-
-
-class CallFailedError(RaytunerError):
-    """A call brought no usable answer: a failure, or an answer with a label."""
-
-    def __init__(self, failure: Failure | None, label: Label | None = None) -> None:
-        super().__init__(failure.message if failure is not None else f"the answer is {label}")
-        self.failure = failure
-        self.label = label
 
 
 Answers = Callable[[Ask], Reply]

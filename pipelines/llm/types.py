@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from raytuner.component import RaytunerError
 from raytuner.gate import Report
 from raytuner.objective import Cost, Failure
 
@@ -183,6 +184,15 @@ class Reply:
     def first(self) -> Completion:
         """The first sample."""
         return self.samples[0]
+
+
+class CallFailedError(RaytunerError):
+    """A call brought no usable answer: a failure, or an answer with a label."""
+
+    def __init__(self, failure: Failure | None, label: Label | None = None) -> None:
+        super().__init__(failure.message if failure is not None else f"the answer is {label}")
+        self.failure = failure
+        self.label = label
 
 
 class Sample(NamedTuple):

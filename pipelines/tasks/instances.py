@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipelines.cache import Cache
 from pipelines.cache.responses import ResponseCache
 from pipelines.completion_data import Instances
 from pipelines.llm.client import Client, client_of
@@ -123,13 +124,18 @@ class InstanceObjective(Objective, Generic[_Spec, _Config]):
         return Instances.read(spec.instances, self.root, spec.id_field, by_name=self.by_name)
 
     @cached_property
+    def kept(self) -> Cache:
+        """What is there already: answers, vectors."""
+        return open_cache(self.spec.cache, self.root)
+
+    @property
     def responses(self) -> ResponseCache:
         """Answers that are there."""
-        return open_cache(self.spec.cache, self.root).responses
+        return self.kept.responses
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        for name in ("responses", "instances"):
+        for name in ("kept", "instances"):
             state.pop(name, None)
         return {**state, "_given": None}
 

@@ -7,29 +7,25 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel
 
-from pipelines.completion_code import Evaluated, failed, short
+from pipelines.completion_code import Evaluated, failed
 from pipelines.completion_data import Instance, Instances
 from pipelines.estimate import Bounds, total
 from pipelines.explaining import LONGEST_ANSWER
 from pipelines.llm.models import unpriced
 from pipelines.llm.naming import with_models
 from pipelines.overrides import blamed
-from pipelines.scrub import scrubbed
 from pipelines.tasks import changing
-from pipelines.tasks.instances import InstanceObjective, InstanceSpec
-from pipelines.tasks.running import (
-    Ended,
-    ItemTimeoutError,
-    Lead,
-    Line,
-    Running,
-    from_kept,
-    through,
-)
+from pipelines.tasks.instances import InstanceObjective
+from pipelines.tasks.line import Line, Services, from_kept, through
+from pipelines.tasks.outcome import NoAnswerError as NoAnswerError  # noqa: PLC0414
+from pipelines.tasks.outcome import Outcome as Outcome  # noqa: PLC0414
+from pipelines.tasks.outcome import TaskSpec as TaskSpec  # noqa: PLC0414
+from pipelines.tasks.outcome import outcome_of, told
+from pipelines.tasks.running import Ended, Running
 from pipelines.tasks.scoring import Scorer, merged, spelled_answer
 from raytuner.component import ConfigError, digest
 from raytuner.explanation import Explanation
@@ -38,62 +34,13 @@ from raytuner.objective import (
     UNIT_TOKENS,
     UNIT_USD,
     Cost,
-    Failure,
     Meter,
     Params,
     UnitScore,
 )
 
-_LONGEST_NOTE = 500
 _QUESTIONS = ("question", "input", "query", "problem", "task", "prompt", "text", "user")
 """Fields of an item that hold, by their usual names, what is asked."""
-_SCORE = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
-}
-
-
-class Outcome(NamedTuple):
-    """What came of one item.
-
-    Attributes:
-        answer: what is scored: text, or plain data.
-        scores: metrics beside those of the user's function: steps taken, say.
-        notes: anything worth keeping, as plain JSON values.
-        failure: why there is nothing to score.
-        scored: the answer's metrics, where it has been scored already.
-    """
-
-    answer: Any
-    scores: Mapping[str, float] = {}
-    notes: Mapping[str, Any] = {}
-    failure: Failure | None = None
-    scored: Evaluated | None = None
-
-
-class NoAnswerError(Exception):
-    """Raised in an item's code: there is no answer; counts as an empty one, not as a failure."""
-
-
-class TaskSpec(InstanceSpec):
-    """The fields that the `objective:` sections of tasks have in common."""
-
-    wanted: ClassVar[Mapping[str, str]] = {
-        **InstanceSpec.wanted,
-        "score": "module:function, or metrics by name such as [exact-match, token-f1]",
-    }
-
-    score: Annotated[Any, WithJsonSchema(_SCORE)] = Field(
-        description="module:function that takes the answer and the item and gives a mapping of "
-        "metrics; or metrics by name (exact-match, token-f1, contains, rouge-l); or a list"
-    )
-    reference: str = Field(
-        default="answer", description="the field of an item that metrics compare the answer with"
-    )
-    timeout: float = Field(
-        default=120.0, gt=0, description="seconds for an item, waiting for models aside"
-    )
-
-
 _Spec = TypeVar("_Spec", bound=TaskSpec)
 _Config = TypeVar("_Config", bound=BaseModel)
 
@@ -163,6 +110,10 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
             NoAnswerError: there is no answer; an empty one is scored.
             Exception: anything; the item is a failure of kind `objective`, the others go on.
         """
+
+    def score(self, outcome: Outcome, item: Instance, unit: str) -> Evaluated:
+        """Score an answer."""
+        return self._scorer(outcome.answer, item, unit)
 
     def check(self, config: _Config, instances: Instances) -> None:
         """Look whether a configuration fits the items, before anything runs.
@@ -247,7 +198,7 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
         config = self.configured(params)
         priced = not unpriced(tuple(self.asked(config)))
         began = time.perf_counter()
-        for part in self._running(config, units, through(self.client(), meter)):
+        for part in self._running(config, units, through(self.client(), self.kept.vectors, meter)):
             with meter.stage("score"):
                 scored = [self._score(units[one.number], one, priced=priced) for one in part]
             seconds = (time.perf_counter() - began) / len(part)
@@ -255,20 +206,19 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
             began = time.perf_counter()
 
     def _running(
-        self, config: _Config, units: Sequence[str], lead: Lead
+        self, config: _Config, units: Sequence[str], services: Services
     ) -> Iterator[list[Ended[Outcome]]]:
         works: list[Callable[[Line], Outcome]] = [
             partial(self.run, config, self.instances[unit]) for unit in units
         ]
-        return Running(works, lead, self.spec.timeout).parts()
+        return Running(works, services, self.spec.timeout).parts()
 
     def _score(self, unit: str, ended: Ended[Outcome], *, priced: bool) -> UnitScore:
         line = ended.line
-        outcome = _outcome(unit, ended)
+        outcome = outcome_of(unit, ended)
         failure = outcome.failure
         if failure is None:
-            item = self.instances[unit]
-            found = outcome.scored or self._scorer(outcome.answer, item, unit)
+            found = self.score(outcome, self.instances[unit], unit)
             found = self._complete(found, outcome, unit)
             failure = found.failure
         if failure is not None:
@@ -277,7 +227,7 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
         if priced:
             scores[UNIT_USD] = line.usage.usd
         seconds = line.waited_seconds() + ended.own_seconds
-        notes = {**_told(outcome, line), **found.notes, LATENCY: round(seconds, 6)}
+        notes = {**told(outcome, line), **found.notes, LATENCY: round(seconds, 6)}
         return UnitScore(unit, scores, line.paid, notes=notes)
 
     def _complete(self, found: Evaluated, outcome: Outcome, unit: str) -> Evaluated:
@@ -293,7 +243,8 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
 
         The items run again, on answers that are kept.
         """
-        parts = self._running(self.configured(params), units, from_kept(self.responses))
+        kept = from_kept(self.responses, self.kept.vectors)
+        parts = self._running(self.configured(params), units, kept)
         ended = {units[one.number]: one for part in parts for one in part}
         return [self._explained(unit, ended[unit]) for unit in units]
 
@@ -302,33 +253,9 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
         shown = Explanation(unit=unit, question=self.question(item))
         if self.spec.reference in item:
             shown["reference"] = spelled_answer(item[self.spec.reference])
-        outcome = _outcome(unit, ended)
+        outcome = outcome_of(unit, ended)
         if outcome.failure is not None:
             shown["missing"] = outcome.failure.message
         else:
             shown["answer"] = spelled_answer(outcome.answer)[:LONGEST_ANSWER]
         return shown
-
-
-def _outcome(unit: str, ended: Ended[Outcome]) -> Outcome:
-    """Say what came of an item: a call that failed counts, whatever the code made of it."""
-    if ended.line.failure is not None:
-        return Outcome("", failure=ended.line.failure)
-    if ended.error is None and ended.result is not None:
-        return ended.result
-    if isinstance(ended.error, NoAnswerError):
-        return Outcome("", notes={"no answer": short(scrubbed(ended.error))})
-    if isinstance(ended.error, ItemTimeoutError):
-        return Outcome("", failure=Failure("timeout", f"item {unit}: {ended.error}"))
-    if ended.error is None:
-        reason = "it gave nothing"
-    else:
-        reason = f"it raised {type(ended.error).__name__}: {scrubbed(ended.error)}"
-    return Outcome("", failure=Failure("objective", f"item {unit}: {reason}"))
-
-
-def _told(outcome: Outcome, line: Line) -> dict[str, Any]:
-    """Say for the record what was answered, cut short, and what it took."""
-    answer = spelled_answer(outcome.answer)[:_LONGEST_NOTE]
-    notes: dict[str, Any] = {"answer": answer, "calls": line.calls, **outcome.notes}
-    return {**notes, "labels": dict(sorted(line.labels.items()))} if line.labels else notes

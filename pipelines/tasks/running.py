@@ -1,4 +1,4 @@
-"""Runs the user's code on items side by side, and answers what it asks of language models.
+"""Runs the user's code on items side by side.
 
 Every item has a thread of its own, waits there for its answers, and goes on when they come: a
 slow item holds up no other. Threads are daemons: Python cannot end one, so code that hangs is
@@ -11,135 +11,24 @@ import contextlib
 import queue
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from pipelines.cache.responses import ResponseCache
-from pipelines.llm.batch import Ask, Dialogue
-from pipelines.llm.client import Client
-from pipelines.llm.kept import recall
-from pipelines.llm.types import Reply
+from pipelines.tasks.line import Line as Line  # noqa: PLC0414 - what runs is given one
+from pipelines.tasks.line import Services
 from raytuner.component import RaytunerError
-from raytuner.gate import Gate
-from raytuner.objective import Cost, Failure, Meter
 
 MOST_THREADS = 64
-STAGE = "answer"
 _GRACE = 10.0
 """Seconds that calls under way have to end once nobody wants to begin more."""
 _LOOK = 0.05
 """Seconds, at least, between looks at who has used up its time."""
 _Result = TypeVar("_Result")
 
-Lead = Callable[[Ask], Reply]
-"""Asks a model; waits for the reply."""
-
-
-class ItemOverError(RaytunerError):
-    """An item asks that has used up its time, or whose trial has ended."""
-
 
 class ItemTimeoutError(RaytunerError):
     """An item's own code took longer than it may."""
-
-
-class Line:
-    """How the code of one item asks language models. Callable, from any thread: `line(ask)`.
-
-    Args:
-        lead: asks.
-        broken: told of what breaks the whole trial.
-
-    Attributes:
-        usage: of all answers so far, at list price, nothing being cached.
-        paid: what was really spent on them.
-        calls: answers so far.
-        labels: what was wrong with answers, counted.
-        failure: of the first call that brought no answer, whatever the code made of it.
-        cut: whether something could not be asked, so that nothing counts that came of it.
-    """
-
-    def __init__(self, lead: Lead, broken: Callable[[BaseException], None]) -> None:
-        self._lead = lead
-        self._broken = broken
-        self._lock = threading.Lock()
-        self._open = 0
-        self._over = False
-        self._own = 0.0
-        self._since = time.perf_counter()
-        self._answered = 0.0
-        self.usage = Cost()
-        self.paid = Cost()
-        self.calls = 0
-        self.labels: Counter[str] = Counter()
-        self.failure: Failure | None = None
-        self.cut = False
-
-    def __call__(self, ask: Ask) -> Reply:
-        """Ask, and wait in this thread.
-
-        Raises:
-            ItemOverError: the item's time, or the trial, is over.
-            RaytunerError: the budget is used up, or the endpoint refuses key or model.
-        """
-        began = self._begin()
-        reply = None
-        try:
-            reply = self._lead(ask)
-        except BaseException as error:
-            self.cut = True
-            self._broken(error)
-            raise
-        finally:
-            self._end(began, reply)
-        return reply
-
-    def _begin(self) -> float:
-        with self._lock:
-            if self._over:
-                self.cut = True
-                raise ItemOverError("nothing can be asked any more: time or trial is over")
-            if not self._open:
-                self._own += time.perf_counter() - self._since
-            self._open += 1
-            return self._answered
-
-    def _end(self, began: float, reply: Reply | None) -> None:
-        with self._lock:
-            self._open -= 1
-            self._since = time.perf_counter()
-            if reply is None:
-                return
-            self._answered = max(self._answered, began + reply.seconds)
-            self.usage, self.paid = self.usage.plus(reply.usage), self.paid.plus(reply.paid)
-            self.calls += reply.failure is None
-            self.failure = self.failure or reply.failure
-            self.labels.update(one.label for one in reply.samples if one.label is not None)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it waits for an answer."""
-        return self._open > 0
-
-    def own_seconds(self) -> float:
-        """Give how long the item's own code has run: time in which nothing was asked."""
-        with self._lock:
-            return self._own + (0.0 if self._open else time.perf_counter() - self._since)
-
-    def waited_seconds(self) -> float:
-        """Give how long a user would have waited for the answers of models.
-
-        An ask counts from the last answer that was there when it was made, for as long as its
-        calls took when they were really made.
-        """
-        return self._answered
-
-    def close(self) -> None:
-        """Let nothing more be asked."""
-        with self._lock:
-            self._over = True
 
 
 @dataclass
@@ -159,12 +48,12 @@ class Running(Generic[_Result]):
 
     Args:
         works: each gives the result of one item.
-        lead: asks models.
+        services: of the items.
         timeout: seconds that the own code of an item may take.
     """
 
     works: Sequence[Callable[[Line], _Result]]
-    lead: Lead
+    services: Services
     timeout: float
     _lines: dict[int, Line] = field(default_factory=dict)
     _ended: queue.SimpleQueue[Ended[_Result]] = field(default_factory=queue.SimpleQueue)
@@ -199,7 +88,7 @@ class Running(Generic[_Result]):
             number = next(left, None)
             if number is None:
                 return
-            line = self._lines[number] = Line(self.lead, self._break)
+            line = self._lines[number] = Line(self.services, self._break)
             work = threading.Thread(
                 target=self._work, args=(number, line), name=f"raytuner-item-{number}", daemon=True
             )
@@ -257,60 +146,3 @@ class Running(Generic[_Result]):
         until = time.perf_counter() + _GRACE
         while any(line.waiting for line in self._lines.values()) and time.perf_counter() < until:
             time.sleep(_LOOK)
-
-
-class SharedMeter:
-    """A meter that many threads may use."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self._lock = threading.Lock()
-
-    def reserve(self, usd: float) -> None:
-        """Pass it on."""
-        self._meter.reserve(usd)
-
-    def settle(self, reserved: float, cost: Cost) -> None:
-        """Pass it on."""
-        with self._lock:
-            self._meter.settle(reserved, cost)
-
-    def spend(self, cost: Cost) -> None:
-        """Pass it on."""
-        with self._lock:
-            self._meter.spend(cost)
-
-    def count(self, name: str, amount: int = 1) -> None:
-        """Pass it on."""
-        with self._lock:
-            self._meter.count(name, amount)
-
-    def stage(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Pass it on."""
-        return self._meter.stage(name)
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the sweep is ending."""
-        return self._meter.cancelled
-
-    @property
-    def gate(self) -> Gate | None:
-        """Where calls ask first."""
-        return self._meter.gate
-
-
-def through(client: Client, meter: Meter) -> Lead:
-    """Ask through our client: every answer kept, none paid for twice, all of it accounted."""
-    shared = SharedMeter(meter)
-    return lambda ask: client.complete([ask], shared, STAGE)[0]
-
-
-def from_kept(cache: ResponseCache) -> Lead:
-    """Answer from what is kept; nobody is asked."""
-    return lambda ask: recall([_single(ask)], cache)[0][1]
-
-
-def _single(ask: Ask) -> Dialogue[Any]:
-    (reply,) = yield [ask]
-    return reply

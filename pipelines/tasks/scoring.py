@@ -65,17 +65,21 @@ class Scorer:
             names = ", ".join(metric.kind for metric in self.metrics)
             instances.require(self.reference, f"{names} compare the answer with")
 
-    def __call__(self, answer: Any, item: Instance, unit: str) -> Evaluated:
+    def __call__(
+        self, answer: Any, item: Instance, unit: str, *, partial: bool = False
+    ) -> Evaluated:
         """Score one answer; whatever a function does wrong is a failure of the item.
 
         Args:
             answer: text or data, as the item's code gave it.
             item: fields of the item; a turn of a dialogue, say.
             unit: id of the item.
+            partial: the answer is one of several: it may have no reference, and functions may
+                give no metric for it.
         """
         found = Evaluated({}, {})
         for part in self._parts:
-            one = self._scored(part, answer, item, unit)
+            one = self._scored(part, answer, item, unit, partial=partial)
             twice = sorted(set(found.metrics) & set(one.metrics))
             if one.failure is None and twice:
                 one = failed(unit, f"score gave {twice[0]} twice; rename one of them")
@@ -84,14 +88,18 @@ class Scorer:
             found = Evaluated({**found.metrics, **one.metrics}, {**found.notes, **one.notes})
         return found
 
-    def _scored(self, part: Any, answer: Any, item: Instance, unit: str) -> Evaluated:
+    def _scored(
+        self, part: Any, answer: Any, item: Instance, unit: str, *, partial: bool
+    ) -> Evaluated:
         if isinstance(part, TextMetric):
+            if partial and self.reference not in item:
+                return Evaluated({}, {})
             return Evaluated({part.kind: self._compared(part, answer, item)}, {})
         try:
             given = part(answer, dict(item))
         except Exception as error:  # noqa: BLE001 - the user's code may raise anything
             return failed(unit, f"score raised {type(error).__name__}: {error}")
-        return taken(given, unit, "score")
+        return taken(given, unit, "score", partial=partial)
 
     def _compared(self, metric: TextMetric, answer: Any, item: Instance) -> float:
         text = spelled_answer(answer)
