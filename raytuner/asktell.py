@@ -17,10 +17,11 @@ from typing import Any, NamedTuple, Self
 from raytuner.by_hand import manual_of, told
 from raytuner.component import ConfigError
 from raytuner.cost import Cost
-from raytuner.entries import ANSWER, by_unit, scores_of
+from raytuner.entries import by_unit, scores_of
 from raytuner.events import dropped_event, rung_event, units_event, withdrawn_event
 from raytuner.objective import Failure, Params, UnitScore
 from raytuner.prepare import prepare
+from raytuner.rating.scoring import ANSWER
 from raytuner.results import Results
 from raytuner.score_table import Scored
 from raytuner.scores import checked

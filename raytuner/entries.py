@@ -12,9 +12,8 @@ from typing import Any
 from raytuner.component import ConfigError, nearest
 from raytuner.manual_objective import ANSWERED, RESERVED, ManualObjective
 from raytuner.objective import Cost, UnitScore
+from raytuner.rating.scoring import ANSWER
 
-ANSWER = "answer"
-"""Key in a unit's notes: what the configuration answered, for those who rate it."""
 _LONGEST = 100_000
 """Characters of an answer that are kept; more is no answer that anybody rates."""
 _BYTES = 1 << 28

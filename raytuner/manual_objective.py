@@ -23,9 +23,8 @@ from raytuner.explanation import Explanation
 from raytuner.function import UNIT
 from raytuner.manual_units import Unit, units_of
 from raytuner.objective import Meter, Objective, Params, UnitScore, Value
+from raytuner.rating.scoring import RATING
 
-RATING = "rating"
-"""The metric that nobody enters: it is computed from blind comparisons (`raytuner rate`)."""
 ANSWERED = "answered"
 """What is on record for an answer that waits for its rating: 1."""
 RESERVED = ("cost", "seconds")

@@ -1,35 +1,16 @@
-"""A small server for the live report: this machine only, to be read only, behind a secret path.
-
-Other users of the machine and pages of other sites can reach a port of it too. So the path holds a
-token, and the `Host` header has to name this machine: a site whose name suddenly leads here (DNS
-rebinding) is refused.
-"""
+"""A small server for the live report: this machine only, to be read only, behind a secret path."""
 
 from __future__ import annotations
 
 import json
-import secrets
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from raytuner.live import Live
-
-HOST = "127.0.0.1"
-_SECONDS = 30.0
-"""A caller that says nothing for so long is cut off."""
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+from raytuner.local_server import HOST as HOST  # noqa: PLC0414 - where the page is served
+from raytuner.local_server import LocalHandler, LocalServer
 
 
-class LiveServer(ThreadingHTTPServer):
+class LiveServer(LocalServer):
     """Serves the page and the state of one run; serves until `shutdown`.
 
     Args:
@@ -43,81 +24,25 @@ class LiveServer(ThreadingHTTPServer):
         OSError: the port is taken.
     """
 
-    daemon_threads = True
-    allow_reuse_address = True
-
     def __init__(self, live: Live, port: int = 0) -> None:
         self.live = live
-        self._token = secrets.token_urlsafe(32)
-        super().__init__((HOST, port), _Handler)
-        number = self.server_address[1]
-        self.hosts = {f"{name}:{number}" for name in (HOST, "localhost")}
-        if number == 80:
-            self.hosts |= {HOST, "localhost"}
-        self.url = f"http://{HOST}:{number}/{self._token}/"
-
-    def place(self, path: str) -> str | None:
-        """Give what a path asks for below the secret; None without it."""
-        token, _, rest = path.removeprefix("/").partition("/")
-        known = secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
-        return rest if known else None
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: callers come and go as they like."""
+        super().__init__(_Handler, port)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LocalHandler):
     """Answers GET and HEAD of two paths, and nothing else."""
 
     server: LiveServer
-    protocol_version = "HTTP/1.1"
-    timeout = _SECONDS
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - named by http.server
         """Give page or state."""
-        if self.headers.get_all("Host", []) not in [[host] for host in self.server.hosts]:
-            return self._refuse(HTTPStatus.FORBIDDEN)
-        place = self.server.place(self.path)
+        place = self.asked()
         if place is None:
-            return self._refuse(HTTPStatus.FORBIDDEN)
+            return self.refuse(HTTPStatus.FORBIDDEN)
         if place == "":
             page = self.server.live.page()
-            return self._send(HTTPStatus.OK, "text/html; charset=utf-8", page.body, page.policy)
+            return self.send(HTTPStatus.OK, "text/html; charset=utf-8", page.body, page.policy)
         if place == "state":
             body = json.dumps(self.server.live.state()).encode()
-            return self._send(HTTPStatus.OK, "application/json", body)
-        return self._refuse(HTTPStatus.NOT_FOUND)
-
-    def do_HEAD(self) -> None:
-        """Give their headers."""
-        self.do_GET()
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what http.server cannot read, without saying more than the status."""
-        del message, explain
-        known = {HTTPStatus.NOT_IMPLEMENTED: HTTPStatus.METHOD_NOT_ALLOWED}
-        self._refuse(known.get(HTTPStatus(code), HTTPStatus(code)))
-
-    def _refuse(self, status: HTTPStatus) -> None:
-        self._send(status, "text/plain; charset=utf-8", f"{status.phrase}\n".encode())
-
-    def _send(self, status: HTTPStatus, kind: str, body: bytes, policy: str = _NOTHING) -> None:
-        self.send_response(status)
-        for name, value in _HEADERS.items():
-            self.send_header(name, value)
-        self.send_header("Content-Security-Policy", policy)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.send_header("Allow", "GET, HEAD")
-        self.send_header("Connection", "close")  # which ends the connection here too
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def version_string(self) -> str:
-        """Name the server, not what it runs on."""
-        return "raytuner"
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base
-        """Keep the token out of logs: there are none."""
+            return self.send(HTTPStatus.OK, "application/json", body)
+        return self.refuse(HTTPStatus.NOT_FOUND)

@@ -39,7 +39,7 @@ def ui(study: Path, port: int, *, show: bool) -> None:
         ) from None
     click.echo(f"{server.url}\nreport of {folder}; Ctrl-C ends this page, not the study", err=False)
     sys.stdout.flush()
-    if show and _has_screen():
+    if show and has_screen():
         webbrowser.open(server.url)
     with server:
         try:
@@ -64,7 +64,7 @@ def run_folder(study: Path) -> Path:
     return load_study(study).folder(study.resolve().parent)
 
 
-def _has_screen() -> bool:
+def has_screen() -> bool:
     """Tell whether a browser has somewhere to show itself: one in the terminal would block it."""
     if sys.platform in {"darwin", "win32"}:
         return True

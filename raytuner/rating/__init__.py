@@ -1,0 +1,1 @@
+"""Blind comparisons by people: who prefers what, turned into strengths, and how sure these are."""
