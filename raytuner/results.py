@@ -20,6 +20,7 @@ from raytuner.insight.views import Insight
 from raytuner.journal import read
 from raytuner.limits import Limits
 from raytuner.looks import past_of
+from raytuner.rating.scoring import fill, rated
 from raytuner.record import Record
 from raytuner.score_table import Scored
 from raytuner.tables import parquet_ready, score_table, trial_table
@@ -108,6 +109,8 @@ class Results(Insight):
         contents = dict(zip(units, last.get("contents") or (), strict=False))
         past = past_of(events, record.study, record.scope, record.held_out, contents)
         record.looks, record.spoiled = past
+        if rated(last):
+            fill(record, folder)
         reason = events[-1].get("reason") if events[-1]["event"] == "closed" else None
         return cls(
             record,

@@ -50,6 +50,11 @@ class Scored:
                 self.table[row] = np.nan
                 self.notes.pop(unit, None)
 
+    def put(self, row: int, metric: str, value: float) -> None:
+        """Set what no unit has reported: a metric that is computed of all trials together."""
+        self._columns({metric: value})
+        self.table[row, self.metrics.index(metric)] = value
+
     def missing(self, first: int | None = None) -> list[str]:
         """List the units without a score, in evaluation order; only of the first so many."""
         if not len(self.table):

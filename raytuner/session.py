@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from raytuner.journal import Event, Journal
 from raytuner.listener import Listener
 from raytuner.looks import past_of
 from raytuner.prepare import PROBED, Prepared
+from raytuner.rating.scoring import fill, rated, unrated
 from raytuner.record import Record
 from raytuner.results import Results
 from raytuner.schedulers import Full, Judge
@@ -55,9 +57,11 @@ class Session:
             divided.searched,
             events,
             divided.held_out,
-            prepared.goal.derived,
+            partial(unrated, first=divided.searched[0]) if rated(facts) else prepared.goal.derived,
             curve=objective.curve,
         )
+        if rated(facts):
+            fill(record, prepared.folder)
         record.looks, record.spoiled = past_of(
             events, record.study, record.scope, divided.held_out, objective.contents()
         )
