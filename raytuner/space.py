@@ -110,6 +110,14 @@ class Space(BaseModel):
         return self._plan.order
 
     @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Every parameter in `order`, those together that depend on each other.
+
+        A point stays one if all parameters of a group are exchanged for those of another point.
+        """
+        return self._plan.groups
+
+    @property
     def finite(self) -> bool:
         """Whether no parameter is continuous."""
         return all(math.isfinite(domain.size) for domain in self.domains.values())

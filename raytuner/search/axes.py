@@ -102,7 +102,7 @@ def positions(plan: Layout, point: Params) -> dict[str, int | float]:
             for axis, option in zip(scale.axes, domain.options, strict=False):
                 found[axis.label] = int(any(identical(option, one) for one in chosen))
         elif scale.axes and isinstance(domain, Interval):
-            found[name] = _position(scale, domain, value)
+            found[name] = position_of(scale, domain, value)
         elif scale.axes and scale.levels is not None:
             found[name] = level_of(domain, scale.levels, value)
     return found
@@ -123,7 +123,7 @@ def values(plan: Layout, at: Positions) -> dict[str, Any]:
         elif isinstance(domain, Subset):
             found[name] = _chosen(domain, [bool(at[axis.label]) for axis in scale.axes])
         elif isinstance(domain, Interval):
-            found[name] = _value(scale, domain, at[name])
+            found[name] = value_at(scale, domain, at[name])
         elif scale.levels is not None:
             found[name] = scale.levels[int(at[name])]
     return found
@@ -187,7 +187,8 @@ def _chosen(domain: Subset, picked: Sequence[bool]) -> tuple[Value, ...]:
     return tuple(option for option, flag in zip(domain.options, flags, strict=True) if flag)
 
 
-def _value(scale: Scale, domain: Interval, position: float) -> Value:
+def value_at(scale: Scale, domain: Interval, position: float) -> Value:
+    """Give the number at a position of its axis."""
     low, high = domain.low, domain.high
     if domain.stride is None:
         if domain.log:
@@ -207,7 +208,8 @@ def _value(scale: Scale, domain: Interval, position: float) -> Value:
     return domain.clean(number if isinstance(number, int) else float(number))
 
 
-def _position(scale: Scale, domain: Interval, value: Any) -> int | float:
+def position_of(scale: Scale, domain: Interval, value: Any) -> int | float:
+    """Find where a number is on its axis."""
     low, high = domain.low, domain.high
     if domain.stride is None:
         if domain.log:
