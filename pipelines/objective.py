@@ -23,6 +23,7 @@ from pipelines.llm.probing import probe_all
 from pipelines.measuring import INDEX_FACTS
 from pipelines.overrides import blamed
 from pipelines.paying import preparation, refuse_paid_cuts, services_asked, unpriced_names
+from pipelines.rewriting import ModelRewriter, rewriter_of
 from pipelines.roles import Embedder, Metric
 from pipelines.scoring import parse_metrics
 from pipelines.spec import RagOutputs, RagSpec
@@ -223,6 +224,10 @@ class RagObjective(GoldenObjective):
         asked = (services_asked(self._needed(point), self._measures) for point in points)
         distinct = {repr(one): one for each in asked for one in each}
         probe_all(list(distinct.values()), remote=remote)
+
+    def rewriter(self, model: Any) -> ModelRewriter:
+        """Give who writes new prompts."""
+        return rewriter_of(model, self.spec.models, client_of(self.workspace.cache.responses))
 
     def _applying(self, question: Question) -> list[Metric]:
         return [metric for metric in self._measures if metric.applies(question)]

@@ -13,7 +13,12 @@ _ESTIMATED = 20
 
 
 def check_affordable(
-    budget: Budget, objective: Objective, points: Sequence[Params], *, endless: bool = False
+    budget: Budget,
+    objective: Objective,
+    points: Sequence[Params],
+    *,
+    endless: bool = False,
+    unpriced: Sequence[str] = (),
 ) -> None:
     """Refuse budgets that cannot be kept, or that end before anything is learned.
 
@@ -23,12 +28,13 @@ def check_affordable(
         points: parameters that may be tried; the last one is the configuration as it stands, if
             there is one.
         endless: the search goes on until the budget ends it.
+        unpriced: what the search pays for at a price that nobody knows.
 
     Raises:
         ConfigError: a price is not known, the cheapest trial costs more than there is, or nothing
             costs anything and dollars alone are to end the search.
     """
-    _check_prices(budget, objective, points)
+    _check_prices(budget, objective, points, unpriced)
     if not points or (budget.usd is None and budget.tokens is None):
         return
     units = objective.units()
@@ -58,12 +64,14 @@ def check_affordable(
         )
 
 
-def _check_prices(budget: Budget, objective: Objective, points: Sequence[Params]) -> None:
+def _check_prices(
+    budget: Budget, objective: Objective, points: Sequence[Params], others: Sequence[str]
+) -> None:
     """Refuse a budget in dollars where something is paid for at a price nobody knows."""
     limit = "usd" if budget.usd is not None else "usd_per_question"
     if getattr(budget, limit) is None:
         return
-    unknown = sorted({name for point in points for name in objective.unpriced(point)})
+    unknown = sorted({*others, *(name for point in points for name in objective.unpriced(point))})
     if unknown:
         raise ConfigError(
             f"budget.{limit}: the price of {', '.join(unknown)} is not known; give it as "

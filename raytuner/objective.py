@@ -23,6 +23,7 @@ from raytuner.metering import Tally as Tally  # noqa: PLC0414
 if TYPE_CHECKING:
     from raytuner.answering import Answerer
     from raytuner.gate import Answers
+    from raytuner.rewriting import Rewriter
 
 UNIT_USD = "usd_per_question"
 UNIT_TOKENS = "tokens_per_question"
@@ -282,6 +283,18 @@ class Objective(ABC):
     def warnings(self) -> Sequence[str]:
         """Say what looks wrong with the data, one sentence each."""
         return ()
+
+    def rewriter(self, model: Any) -> Rewriter | None:
+        """Give who writes new texts for a search that evolves them, or None if nobody can.
+
+        Args:
+            model: as the search of a study names it.
+
+        Raises:
+            ConfigError: there is no such model.
+        """
+        del model
+        return None
 
     def export(self, params: Params) -> Mapping[str, Any]:
         """Give the full configuration behind `params`, as plain YAML values."""

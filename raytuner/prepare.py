@@ -163,7 +163,9 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
         baseline = space.active(baseline)
     tried = [*points, *([baseline] if baseline is not None else [])]
     endless = total is None and study.budget.trials is None
-    check_affordable(study.budget, objective, tried, endless=endless)
+    writer = study.search.writer(objective)
+    paid = writer.unpriced() if writer is not None else ()
+    check_affordable(study.budget, objective, tried, endless=endless, unpriced=paid)
     folder = None if in_memory else study.folder(root)
     task = Task(objective, space, objective.defaults(space.names) or {}, divided, goal)
     start = warm_start(study.points, study.warm_start, task, root=root, folder=folder)
@@ -185,6 +187,9 @@ def preflight(prepared: Prepared) -> None:
         points.append(prepared.baseline)
     remote = study.backend in {"ray", "ray-tune"}
     prepared.objective.preflight(points, remote=remote)
+    writer = study.search.writer(prepared.objective)
+    if writer is not None:
+        writer.preflight()
 
 
 def _refuse_columns(space: Space) -> None:

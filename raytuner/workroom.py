@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from raytuner.budget import BudgetExhaustedError
 from raytuner.events import begun_event, made_event
 from raytuner.journal import Journal
 from raytuner.meter import WorkMeter
 from raytuner.objective import Meter, Tally
 from raytuner.record import Record
+from raytuner.search.port import Unaffordable
 
 
 class Room:
@@ -60,6 +63,14 @@ class Room:
             self._journal.append(made_event(number, point, tally, failure), durable=False)
         # Not under the lock: a sweep that asks holds its own, and may be waiting for this one.
         self._wake(lambda: self._record.made(tally.cost, tally.counts))
+
+    @contextlib.contextmanager
+    def paying(self) -> Iterator[None]:
+        """Say `Unaffordable` where the budget has no room."""
+        try:
+            yield
+        except BudgetExhaustedError as error:
+            raise Unaffordable(str(error)) from error
 
     def wake(self) -> None:
         """Have the sweep ask again."""

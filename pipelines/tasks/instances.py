@@ -18,6 +18,7 @@ from pipelines.llm.models import LanguageModel, check_named, unpriced
 from pipelines.llm.naming import models_in
 from pipelines.llm.outputs import named_models
 from pipelines.llm.probing import probe_all
+from pipelines.rewriting import ModelRewriter, rewriter_of
 from pipelines.workspace import open_cache
 from raytuner.component import ConfigError, digest, refuse_unknown
 from raytuner.gate import Answers
@@ -207,6 +208,10 @@ class InstanceObjective(Objective, Generic[_Spec, _Config]):
     def asked(self, config: _Config) -> Iterable[LanguageModel]:
         """List the models that a configuration may ask."""
         return models_in(config)
+
+    def rewriter(self, model: Any) -> ModelRewriter:
+        """Give who writes new prompts."""
+        return rewriter_of(model, self.spec.models, self.client())
 
     def unpriced(self, params: Params) -> Sequence[str]:
         """Name the models that a trial asks and whose price nobody knows."""

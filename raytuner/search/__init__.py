@@ -11,6 +11,7 @@ from raytuner.search.optuna import Optuna
 from raytuner.search.passthrough import RaySearcher
 from raytuner.search.population import PopulationBandit, PopulationBased
 from raytuner.search.port import Exhausted, Proposer, Search
+from raytuner.search.prompts import Prompts
 from raytuner.search.sampling import Random
 from raytuner.search.sobol import Sobol
 
@@ -26,6 +27,7 @@ __all__ = [
     "Optuna",
     "PopulationBandit",
     "PopulationBased",
+    "Prompts",
     "Proposer",
     "Random",
     "RaySearcher",

@@ -6,6 +6,7 @@ asked and told by one thread, and never sees trials, journals or workers.
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
@@ -17,6 +18,7 @@ from pydantic import Field
 from raytuner.component import Component, RaytunerError
 from raytuner.lineage import Lineage
 from raytuner.objective import Meter, Objective, Params, Value
+from raytuner.rewriting import Rewriter
 from raytuner.space import Space
 
 
@@ -134,6 +136,9 @@ class Workroom(Protocol):
             failure: what went wrong on the way.
         """
 
+    def paying(self) -> contextlib.AbstractContextManager[None]:
+        """Say `Unaffordable` inside of it, where the budget has no room for a call."""
+
     def wake(self) -> None:
         """Have the sweep ask again."""
 
@@ -152,7 +157,7 @@ class Deferred(Proposer, Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether one of them is made."""
+        """Whether `ask` has one of them to give, or to go on with after a break."""
 
     def attach(self, room: Workroom) -> None:
         """Take what is needed to work in the background; before the first `ask`."""
@@ -207,6 +212,15 @@ class Search(Component):
         """
         del objective
         return self.start(space, seed)
+
+    def writer(self, objective: Objective) -> Rewriter | None:
+        """Give who is paid for proposals of this search; None: nobody is.
+
+        Raises:
+            ConfigError: the study names somebody whom the objective does not know.
+        """
+        del objective
+        return None
 
     def total(self, space: Space) -> int | None:
         """Count the proposals it will make; None if it has no end of its own, or not known."""

@@ -17,6 +17,11 @@ BEST_HEAT = 0.3
 _SUM = re.compile(r"-?\d+(?:\s*[*×]\s*-?\d+|\s+[-+/]\s+-?\d+|\+\d+)+")
 _TERM = re.compile(r"\s*([-+*×/])?\s*(-?\d+)")
 _PHRASES = ("only the context", "only from the context", "not prior knowledge", "context alone")
+_GOOD_ADVICE = ("Think step by step.", "Use only the context, whatever else you know.")
+_ADVICE = (
+    "Be polite.", "Answer like a teacher would.", "Take a deep breath.", "Be brief.",
+    "You are an expert.", "Do not apologise.",
+)  # fmt: skip
 UNKNOWN = "I do not know."
 
 
@@ -77,6 +82,8 @@ def say(draw):
     """Answer in free text."""
     prompt = draw.prompt
     low = prompt.text.lower()
+    if "improved prompt" in low:
+        return _rewritten(draw)
     if re.search(r"yes or no|yes ?/ ?no", low):
         return _yes_or_no(draw)
     if "single score" in low or "score between" in low:
@@ -87,6 +94,19 @@ def say(draw):
         return _passage(draw)
     sum_ = _SUM.search(prompt.question)
     return _calculated(draw, sum_[0]) if sum_ else _from_context(draw)
+
+
+def _rewritten(draw):
+    """Improve the first text between fences: good advice now and then, mostly none that helps.
+
+    Sometimes a field gets lost.
+    """
+    text = (re.findall(r"```\n(.*?)\n```", draw.prompt.text, re.DOTALL) or [""])[0]
+    good = draw.number("idea") < draw.settings.insight
+    advice = draw.pick(_GOOD_ADVICE if good else _ADVICE, "advice")
+    if draw.number("field") < 0.1:
+        text = re.sub(r"\{\w+\}", "it", text, count=1)
+    return Said(f"This is what I would say:\n```\n{advice}\n{text}\n```", good)
 
 
 def _yes_or_no(draw):

@@ -26,6 +26,7 @@ class Settings:
         context_window: most tokens of prompt and `max_tokens` together.
         max_n: most choices of a request.
         judge_noise: how far grades are off, on a scale of 0 to 1, by sample.
+        insight: chance of a good piece of advice in a prompt that is to be improved.
         width: of embeddings, unless `dimensions` are asked for.
         usage: `exact`; `missing` (none is said); `changing` (other numbers every time).
     """
@@ -46,6 +47,7 @@ class Settings:
     max_n: int = 128
     judge_noise: float = 0.05
     width: int = 64
+    insight: float = 0.35
     usage: str = "exact"
 
     def with_(self, **changes):
