@@ -3,8 +3,8 @@
 What decides is in the request, so equal requests get equal answers:
 
 - A tool is relevant if its name or description shares words with the question. A sentence of the
-  system prompt that names a tool counts as part of its description; a name in the question itself
-  counts most. A vague description is relevant to nothing, or to the wrong questions.
+  system prompt that names a tool counts as part of its description. A vague description is relevant
+  to nothing, or to the wrong questions.
 - Relevant tools are called one after the other in the order in which they are offered; all that
   are left at once if the prompt says `in parallel`. Arguments are taken from the question, and
   numbers from the last result where there is one.
@@ -32,8 +32,8 @@ _NAMED = re.compile(r"`(\w+)`")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _PROPER = re.compile(r"\b[A-Z][a-z]+\b")
 _TOOL = re.compile(
-    r"^> Tool Name: (?P<name>.+)\nTool Description: (?P<description>.*?)\n"
-    r"Tool Args: (?P<parameters>\{.*\})$",
+    r"^> Tool Name: (?P<name>[^\n]+)\nTool Description: (?P<description>.*?)\n"
+    r"Tool Args: (?P<parameters>\{[^\n]*\})$",
     re.MULTILINE | re.DOTALL,
 )
 _ACTION = re.compile(r"Action: (.+)\nAction Input: (.+)")
@@ -81,8 +81,7 @@ def scene(body):
     head, _, _ = system.partition("## Output Format")
     offered = list(_TOOL.finditer(head))
     functions = [
-        {**one.groupdict(), "parameters": json.loads(one["parameters"].splitlines()[0])}
-        for one in offered
+        {**one.groupdict(), "parameters": json.loads(one["parameters"])} for one in offered
     ]
     own = head[offered[-1].end() :] if offered else head
     return Scene(functions, own, _question(body, _not_observed), _acted(body))
@@ -164,9 +163,6 @@ def decide(draw, seen):
 
 def relevant(seen):
     """List the tools that share words with the question, in the order in which they are offered."""
-    named = [one for one in seen.functions if one["name"] in seen.question]
-    if named:
-        return named
     asked = set(reading.words(seen.question))
     return [one for one in seen.functions if asked & _told(seen, one)]
 
@@ -212,7 +208,7 @@ def _arguments(draw, seen, function):
     fields = schema.get("properties") or {}
     if function.get("name") == "handoff":
         return _handed(seen, function)
-    numbers, names = _numbers(seen), _PROPER.findall(seen.question)[:]
+    numbers, names = _numbers(seen), _PROPER.findall(seen.question)
     first = seen.question.split(" ")[0]
     names = [name for name in names if name != first]
     filler = Filler(draw, schema)

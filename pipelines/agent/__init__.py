@@ -1,0 +1,1 @@
+"""Agents: LlamaIndex agents whose prompts, tools and limits are tuned over golden items."""
