@@ -146,14 +146,15 @@ def code_of(function: Any) -> Any:
 
 
 def class_code(owner: type) -> Any:
-    """Spell what the methods of a class do, those it inherits from its own package included."""
+    """Spell what a class does: methods and constants, those inherited in its package included."""
     home = owner.__module__.split(".")[0]
     bases = [base for base in owner.__mro__ if base.__module__.split(".")[0] == home]
     members = [
-        [name, code_of(inspect.unwrap(getattr(member, "__func__", member)))]
+        [name, code_of(getattr(member, "__func__", member))]
         for base in bases
         for name, member in sorted(vars(base).items())
-        if callable(getattr(member, "__func__", member)) or isinstance(member, tuple | int | str)
+        if inspect.isroutine(member)
+        or (name[:2] != "__" and isinstance(member, (*_SCALARS, tuple)))
     ]
     return [owner.__qualname__, members]
 

@@ -88,6 +88,11 @@ class Instances:
     def __getitem__(self, unit: str) -> Instance:
         return self._rows[unit]
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields that any instance has."""
+        return tuple(dict.fromkeys(name for row in self._rows.values() for name in row))
+
     def ordered(self, seed: int) -> tuple[str, ...]:
         """List ids in the order of evaluation: by chance, from the seed and the id alone."""
         return tuple(sorted(self.ids, key=lambda unit: digest("order", seed, unit)))

@@ -73,8 +73,8 @@ def outcome_of(unit: str, ended: Ended[Outcome]) -> Outcome:
         return Outcome("", failure=error.failure)
     if isinstance(error, NoAnswerError | CallFailedError):  # a call failed by its label only
         return Outcome("", notes={"no answer": short(scrubbed(error))})
-    if isinstance(error, ItemTimeoutError):
-        return Outcome("", failure=Failure("timeout", f"item {unit}: {error}"))
+    if isinstance(error, ItemTimeoutError | TimeoutError):
+        return Outcome("", failure=Failure("timeout", f"item {unit}: {scrubbed(error)}"))
     reason = "it gave nothing"
     if error is not None:
         reason = f"it raised {type(error).__name__}: {scrubbed(error)}"

@@ -13,6 +13,7 @@ _GRADES = (
 _NO = ("no", "not", "in", "un", "false", "fail", "wrong", "bad", "contra", "irr")
 _PARTLY = ("part", "some", "neutral", "mixed", "border")
 _PASSAGE = re.compile(r"^\[(\d+)\]\s*(.*?)(?=^\[\d+\]|\Z)", re.MULTILINE | re.DOTALL)
+_OPTION = re.compile(r"^- (\w+): (.*)$", re.MULTILINE)
 _MOST_ITEMS = 3
 
 
@@ -140,10 +141,20 @@ class Filler:
         return round(low + (high - low) * self._graded(name, focus))
 
     def _of_enum(self, values, name, focus):
+        if name == "route":
+            return self._route(values)
         if not _is_grade(name):
             return values[0]
         ranked = sorted(values, key=_merit)
         return ranked[min(int(self._graded(name, focus) * len(ranked)), len(ranked) - 1)]
+
+    def _route(self, values):
+        """Choose the name whose line `- name: …` shares most words with the question."""
+        told = {name: rest for name, rest in _OPTION.findall(self.prompt.text) if name in values}
+        if not told or not self.draw.right(1.2):
+            return self.draw.pick(values, "route")
+        asked = set(reading.words(self.prompt.question))
+        return max(told, key=lambda name: len(asked & set(reading.words(f"{name} {told[name]}"))))
 
     def _graded(self, name, focus):
         value = answers.grade(self.draw, focus)

@@ -155,3 +155,11 @@ def test_references_are_followed():
         **verdict(score={"$ref": "#/$defs/mark"}),
     }
     assert 0 <= filled(schema, "Reference: Yes.\nAnswer: Yes.")["score"] <= 3
+
+
+def test_a_route_is_the_option_whose_words_the_question_shares():
+    schema = verdict(route={"enum": ["fruit", "sky"]})
+    options = "- fruit: apples; trees; bread\n- sky: clouds; rain\n"
+    fruit = filled(schema, f"{options}\nQuestion: Where do apples grow?")
+    sky = filled(schema, f"{options}\nQuestion: How high do clouds float?")
+    assert (fruit["route"], sky["route"]) == ("fruit", "sky")
