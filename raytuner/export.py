@@ -31,13 +31,18 @@ def configuration(results: Results, number: int | None = None) -> str:
     known = results.verdict
     head = [
         f"# trial {trial.number} of study {results.name}, written by raytuner {__version__}",
-        f"# {results.metric} = {score:.6f} over {len(trial.units)} questions"
+        f"# {results.metric} = {score:.6f} {_basis(results, trial)}"
         if score is not None
         else "# not scored on every question",
         *textwrap.wrap(plain(known.sentence), 96, initial_indent="# ", subsequent_indent="# "),
         f"# key {trial.key}",
     ]
     return "\n".join(head) + "\n" + _yaml(_full(results, trial))
+
+
+def _basis(results: Results, trial: Trial) -> str:
+    count = len(trial.units)
+    return f"after {count} steps" if results.record.curve else f"over {count} questions"
 
 
 def chosen(

@@ -42,8 +42,7 @@ def plan(prepared: Prepared) -> dict[str, Any]:
         costs["usd at most"] += work.get("usd to embed at most", 0.0)
     return {
         "trials": total,
-        "questions": len(divided.units),
-        **_parts(divided),
+        **_parts(divided, curve=prepared.objective.curve),
         **_rungs(prepared.scheduler, len(divided.searched)),
         "metric": prepared.metric,
         **work,
@@ -57,9 +56,10 @@ def plan(prepared: Prepared) -> dict[str, Any]:
 def outlook(prepared: Prepared) -> Outlook | None:
     """Say what the verdict will be able to prove; None if nothing could be compared at all."""
     divided, trust = prepared.split, prepared.study.verdict
-    if prepared.baseline is None or trust.held_out == 0 or len(divided.units) < 2:
+    questions = divided.held_out if prepared.objective.curve else divided.units
+    if prepared.baseline is None or trust.held_out == 0 or len(questions) < 2:
         return None
-    return foresee(len(divided.units), len(divided.held_out), trust.alpha)
+    return foresee(len(questions), len(divided.held_out), trust.alpha)
 
 
 def notes(prepared: Prepared) -> list[str]:
@@ -70,11 +70,13 @@ def notes(prepared: Prepared) -> list[str]:
     return found
 
 
-def _parts(divided: Split) -> dict[str, int]:
+def _parts(divided: Split, *, curve: bool) -> dict[str, int]:
     """Say what is searched and what is held out."""
-    if not divided.held_out:
-        return {}
-    return {"searched": len(divided.searched), "held out": len(divided.held_out)}
+    searched, held = len(divided.searched), len(divided.held_out)
+    if curve:
+        return {"steps": searched, **({"questions held out": held} if held else {})}
+    parts = {"searched": searched, "held out": held} if held else {}
+    return {"questions": searched + held, **parts}
 
 
 def _points(prepared: Prepared) -> list[Params]:

@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from raytuner.schedule import changes, current
+
 
 def plain(text: object) -> str:
     r"""Spell a text on one line; control and invisible characters as escapes (`\x1b`, `\n`)."""
@@ -43,9 +45,10 @@ def spell(value: Any, width: int = 40) -> str:
 
 
 def spell_params(params: Mapping[str, Any], width: int = 40) -> str:
-    """Spell parameters as `name = value, ...`."""
-    pairs = (f"{plain(name)} = {spell(value, width)}" for name, value in params.items())
-    return ", ".join(pairs) or "no parameters"
+    """Spell parameters as `name = value, ...`, and after which steps of a training they changed."""
+    pairs = [f"{plain(name)} = {spell(value, width)}" for name, value in current(params).items()]
+    steps = ", ".join(map(str, changes(params)))
+    return (", ".join(pairs) or "no parameters") + (f" (changed after {steps})" if steps else "")
 
 
 def near(path: Path) -> Path:

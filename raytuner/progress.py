@@ -10,6 +10,7 @@ from typing import TextIO
 from raytuner.listener import Listener
 from raytuner.printable import plain
 from raytuner.printable import spell as spell_value
+from raytuner.schedule import current
 from raytuner.trial import Trial
 
 
@@ -25,6 +26,7 @@ class Tracker:
         self.failed = 0
         self.pruned = 0
         self.answered = 0
+        self._asked = "questions"
         self.best: tuple[float, Trial] | None = None
         self._costs: dict[str, float] = {}
         self._began = time.monotonic()
@@ -38,6 +40,7 @@ class Tracker:
         """Note questions answered; what they cost is the trial's."""
         if len(trial.units) > 1:  # else trials say it already
             self.answered += units
+            self._asked = "steps" if trial.curve else "questions"
         self._costs[trial.key] = trial.cost.usd
 
     def ended(self, trial: Trial) -> None:
@@ -81,7 +84,7 @@ class Tracker:
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.answered:
-            parts.append(f"{self.answered:,} questions")
+            parts.append(f"{self.answered:,} {self._asked}")
         if usd := sum(self._costs.values()):
             parts.append(f"${usd:.4f}")
         if self.best is not None:
@@ -94,7 +97,7 @@ class Tracker:
 
 def spell(trial: Trial) -> str:
     """Spell a trial's parameters shortly, by the last part of their names."""
-    pairs = trial.params.items()
+    pairs = current(trial.params).items()
     return ", ".join(f"{plain(n).split('.')[-1]}={spell_value(v, 24)}" for n, v in pairs)
 
 

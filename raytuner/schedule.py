@@ -62,6 +62,11 @@ def forked(parent: Params, changed: Params, at: int) -> dict[str, Value]:
     return {**changed, HISTORY: history} if history else dict(changed)
 
 
+def changes(params: Params) -> tuple[int, ...]:
+    """List the steps after which the parameters of a trial were changed; none for most trials."""
+    return tuple(segment.until for segment in schedule_of(params, _ENDLESS)[:-1])
+
+
 def at_step(schedule: Schedule, step: int) -> Params:
     """Give the parameters that hold in a step, counted from 1."""
     return next((s.params for s in schedule if step <= s.until), schedule[-1].params)

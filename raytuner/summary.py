@@ -44,7 +44,7 @@ def lines(results: Results, study: Path | None = None) -> list[str]:
 
 
 def _leader(results: Results) -> list[str]:
-    best, baseline = results.best, results.baseline
+    best, baseline, curve = results.best, results.baseline, results.record.curve
     if best is None:
         over = [trial for trial in results.ranked if results.score(trial) is not None]
         if not over:
@@ -58,8 +58,8 @@ def _leader(results: Results) -> list[str]:
         said.append("  This is the configuration as it stands; nothing that was tried beats it.")
     elif baseline is not None:
         gain = results.difference(best, baseline)
-        said.append(f"  Against the configuration as it stands: {_gain(gain)}")
-    said += [_contenders(results), *_cut(best, baseline)]
+        said.append(f"  Against the configuration as it stands: {_gain(gain, curve=curve)}")
+    said += [*([] if curve else [_contenders(results)]), *_cut(best, baseline)]
     return [*said, *(_noisy(one) for one in noise(best))]
 
 
@@ -71,9 +71,11 @@ def _noisy(found: Noise) -> str:
     )
 
 
-def _gain(gain: Interval | None) -> str:
+def _gain(gain: Interval | None, *, curve: bool) -> str:
     if gain is None:
         return "no common questions."
+    if curve:
+        return f"{gain.estimate:+.4f} after the last step."
     if not np.isfinite(gain.low):
         return f"{gain.estimate:+.4f} (one question tells nothing about how sure that is)."
     return f"{gain.estimate:+.4f}, 95 % interval {gain.low:+.4f} to {gain.high:+.4f}, paired."
@@ -157,10 +159,11 @@ def _pruned(results: Results) -> list[str]:
     stopped = [trial.answered for trial in ended]
     asked = sum(trial.answered for trial in trials)
     share = asked / (len(trials) * units)
+    done = "done" if results.record.curve else "answered"
     said = (
         f"Early stopping: {len(stopped)} of {len(trials)} trials ended after {min(stopped)} to "
-        f"{max(stopped)} of {units} questions; {asked:,} of {len(trials) * units:,} questions "
-        f"were answered ({share:.0%})."
+        f"{max(stopped)} of {units} {results.record.asked}; {asked:,} of "
+        f"{len(trials) * units:,} {results.record.asked} were {done} ({share:.0%})."
     )
     return [said]
 

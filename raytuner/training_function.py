@@ -168,7 +168,7 @@ class GeneratorObjective(Trainable):
             made = self.function(config, state=_joined(state))
         else:
             made = self.function(config)
-        results = _awaited(made) if hasattr(made, "__anext__") else made
+        results: Any = _awaited(made) if hasattr(made, "__anext__") else made
         with contextlib.closing(results):
             for given in itertools.islice(results, most):
                 yield self._read(given)

@@ -220,9 +220,14 @@ def _ranking(effects: pd.DataFrame) -> pd.DataFrame:
 def _note(results: Results, matrix: Matrix, view: Opinion) -> str:
     """Say what the figures rest on, and what they must not be taken for."""
     asked = len(results.record.units)
-    said = [f"{len(matrix.trials)} trials on {len(matrix.units)} of {asked} questions."]
+    if results.record.curve:
+        said = [f"{len(matrix.trials)} trials after {asked} steps."]
+        short = "were stopped early"
+    else:
+        said = [f"{len(matrix.trials)} trials on {len(matrix.units)} of {asked} questions."]
+        short = "share too few questions"
     if matrix.left_out:
-        said.append(f"{matrix.left_out} trials share too few questions and are left out.")
+        said.append(f"{matrix.left_out} trials {short} and are left out.")
     if not results.maximise:
         said.append(f"Less {results.metric} is better: positive effects are reductions.")
     if learned(results):

@@ -74,10 +74,12 @@ def _shared(trials: Sequence[Trial], metric: str) -> NDArray[np.bool_]:
     """Find the questions for which a metric is known of all trials; shape [units]."""
     if not trials:
         return np.zeros(0, dtype=bool)
-    defined = np.array([~np.isnan(trial.values(metric)) for trial in trials]).all(axis=0)
+    known = np.array([~np.isnan(trial.values(metric)) for trial in trials])
+    defined = np.asarray(known.all(axis=0), dtype=bool)
     counted = np.zeros(len(defined), dtype=bool)
     counted[trials[0].counted] = True
-    return np.asarray(defined & counted, dtype=bool)
+    both: NDArray[np.bool_] = np.logical_and(defined, counted)
+    return both
 
 
 def resamples(

@@ -26,6 +26,7 @@ from raytuner.report.sections import (
     parallel,
     pareto,
     questions,
+    training,
     verdict,
     work,
 )
@@ -34,6 +35,7 @@ from raytuner.results import Results
 _SECTIONS = (
     ("verdict", "Verdict", verdict.render),
     ("leaderboard", "Leaderboard", leaderboard.render),
+    ("training", "Curves", training.render),
     ("effects", "Effects", effects.render),
     ("heatmap", "Pairs", heatmap.render),
     ("parallel", "Parallel", parallel.render),
@@ -168,7 +170,13 @@ def _head(report: Report) -> str:
     searched, held = len(record.units), len(record.held_out)
     said = [plural(len(record.current), "configuration")]
     parts = f" ({searched} searched, {held} held out)" if held else ""
-    said.append(f"{plural(searched + held, 'question')}{parts}")
+    if record.curve:
+        said += [
+            plural(searched, "step"),
+            *([f"{plural(held, 'question')} held out"] if held else []),
+        ]
+    else:
+        said.append(f"{plural(searched + held, 'question')}{parts}")
     if results.metric:
         way = "higher is better" if results.maximise else "lower is better"
         said.append(f"{plain(results.metric)}, {way}")

@@ -45,7 +45,9 @@ def questions(results: Results, leaders: Sequence[Trial]) -> list[Question]:
         [trial.held.values(results.metric) for trial in trials if len(trial.held.table)],
         len(results.record.held_out),
     )
-    found = _rows(results.record.units, searched, [t.values(results.metric) for t in leaders])
+    found = []
+    if not results.record.curve:
+        found = _rows(results.record.units, searched, [t.values(results.metric) for t in leaders])
     if len(held):
         values = [t.held.values(results.metric) for t in leaders]
         found += _rows(results.record.held_out, held, values, held_out=True)

@@ -23,7 +23,7 @@ from raytuner.intervals import Interval
 from raytuner.lineage import Lineage
 from raytuner.objective import Objective, Params, Value
 from raytuner.options import Subset
-from raytuner.schedule import HISTORY, current, forked, schedule_of
+from raytuner.schedule import changes, current, forked
 from raytuner.search.axes import Layout, complete, layout, level_of
 from raytuner.search.herd import Herd
 from raytuner.search.learner import Guide, Learner, Outcome
@@ -32,7 +32,6 @@ from raytuner.space import Space
 
 Ranked = Sequence[tuple[Params, float]]
 """Points that can be compared, with their scores, best first."""
-_FOREVER = 2**62
 _TRIES = 50
 """How many copies may repeat what is known or violate a constraint; then chance draws one."""
 
@@ -163,7 +162,7 @@ class _Nursery:
             changed = self._search.explore(self._herd, ranked, current(parent), rng)
             copy = forked(parent, changed, at)
             if copy not in self._herd and not self._space.violated(changed):
-                generation = len(schedule_of(copy, at + 1)) - 1 if at else 1
+                generation = len(changes(copy)) or 1
                 note = f"goes on from step {at}" if at else ""
                 self._descent = Lineage("exploit", (parent,), generation, note)
                 return copy
@@ -190,10 +189,8 @@ class _School(_Nursery):
     def proposed(self, point: Params) -> None:
         """Take in that a point is tried: it has taken its place."""
         self._under_way.add(digest(point))
-        history = point.get(HISTORY)
-        if isinstance(history, tuple) and history:
-            at = schedule_of(point, _FOREVER)[-2].until
-            self._places[at] = self._places.get(at, 0) - 1
+        if steps := changes(point):
+            self._places[steps[-1]] = self._places.get(steps[-1], 0) - 1
 
     def learn(self, params: Params, outcome: Outcome) -> None:
         super().learn(params, outcome)

@@ -17,13 +17,14 @@ def render(report: Report) -> str:
         return ""
     last = report.curve[-1]
     metric = plain(results.metric or "score")
+    asked = "steps done" if results.record.curve else "questions answered"
     baseline = results.score(results.baseline) if results.baseline else None
     said = [f"trial {g.trial}: {number(g.best, 4)}" for g in gains]
     scores = [gain.best for gain in gains]
     by_question = steps(
         Series([gain.questions for gain in gains], scores, said, last.questions),
-        x_label="questions answered", y_label=f"best {metric} so far",
-        title="Best so far against questions answered", reference=baseline,
+        x_label=asked, y_label=f"best {metric} so far",
+        title=f"Best so far against {asked}", reference=baseline,
         reference_label="as it stands",
     )  # fmt: skip
     charts = [element("figure", by_question)]
@@ -41,8 +42,8 @@ def render(report: Report) -> str:
         charts.append(element("figure", by_dollar))
     return section(
         "curve", "How it got there",
-        "The best complete configuration so far, on the questions that were searched. A line that "
-        "has been flat for long says that more of the same search will not help. The best of many "
+        "The best complete configuration so far, on what the search has seen. A line that has "
+        "been flat for long says that more of the same search will not help. The best of many "
         "flatters itself: the verdict has the gain to believe.",
         element("div", *charts, class_="multiples two"),
     )  # fmt: skip

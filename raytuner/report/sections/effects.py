@@ -41,7 +41,7 @@ def render(report: Report) -> str:
     return section(
         "effects", "What matters",
         "How much better or worse each value does than the others, everything else being equal: "
-        "mean paired difference over questions, with its 95 % interval. All charts share one "
+        f"{_compared(report)}. All charts share one "
         f"scale; the parameter that matters most comes first.{_thin(report)}",
         element("div", *charts, class_="multiples"),
         _model(report),
@@ -49,10 +49,16 @@ def render(report: Report) -> str:
     )  # fmt: skip
 
 
+def _compared(report: Report) -> str:
+    if report.results.record.curve:
+        return "mean difference after the last step"
+    return "mean paired difference over questions, with its 95 % interval"
+
+
 def _thin(report: Report) -> str:
     """Warn where a race has left few questions that all trials share."""
     total, shared = len(report.results.record.units), report.effects.shared
-    if shared is None or 2 * shared >= total:
+    if shared is None or 2 * shared >= total or report.results.record.curve:
         return ""
     return (
         f" Beware: most trials were stopped early, so this rests on {shared} of {total} questions; "

@@ -25,7 +25,7 @@ def render(report: Report) -> str:
         ("run folder", results.folder),
         ("study", record.study),
         ("data and metrics", record.scope),
-        ("questions", f"{len(record.units)} searched, {len(record.held_out)} held out"),
+        (record.asked, f"{len(record.units)} searched, {len(record.held_out)} held out"),
         ("seed", config.get("seed")),
         ("search", _kind(config.get("search"))),
         ("scheduler", _kind(config.get("scheduler"))),

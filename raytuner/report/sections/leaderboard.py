@@ -32,6 +32,15 @@ class _Column(NamedTuple):
     long: bool = False
 
 
+_ASKED = (
+    "Every configuration, best first, on the questions that were searched. The point is the mean "
+    "over questions, the bar its 95 % interval; the upright line is the configuration as it "
+    "stands. Bars that overlap widely are not told apart. What was stopped early has an estimate "
+    "(≈) from the questions it shares with the configuration as it stands."
+)
+_TRAINED = "Every configuration, best first, as it was after its last step."
+
+
 def render(report: Report) -> str:
     """Write the table of trials."""
     results = report.results
@@ -74,10 +83,7 @@ def render(report: Report) -> str:
         more = f"{len(order) - MOST:,} more trials are in trials.parquet."
     return section(
         "leaderboard", "Leaderboard",
-        "Every configuration, best first, on the questions that were searched. The point is the "
-        "mean over questions, the bar its 95 % interval; the upright line is the configuration "
-        "as it stands. Bars that overlap widely are not told apart. What was stopped early has an "
-        "estimate (≈) from the questions it shares with the configuration as it stands.",
+        _TRAINED if report.results.record.curve else _ASKED,
         scroller(shown, "Leaderboard"),
         element("p", escape(more), class_="caption") if more else "",
         class_="full",
@@ -86,6 +92,8 @@ def render(report: Report) -> str:
 
 def _interval(report: Report, trial: Trial) -> Interval | None:
     if report.results.metric is None or report.results.score(trial) is None:
+        return None
+    if trial.curve:
         return None
     values = trial.values(report.results.metric)
     values = values[values == values]  # noqa: PLR0124 - NaN differs from itself

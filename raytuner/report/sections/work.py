@@ -98,9 +98,10 @@ def _skipped(results: Results) -> str:
     answered = sum(trial.answered for trial in trials)
     if not results.pruned or not whole:
         return ""
+    did = "steps were done" if results.record.curve else "questions were answered"
     share = f"{answered / whole:.0%}".replace("%", " %")
     said = (
         f"Early stopping: {len(results.pruned)} of {len(trials)} configurations were not asked "
-        f"everything; {answered:,} of {whole:,} questions were answered ({share})."
+        f"everything; {answered:,} of {whole:,} {did} ({share})."
     )
     return paragraph(said, "caption")
