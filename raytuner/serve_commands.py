@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from raytuner.component import ConfigError, require
 from raytuner.flags import open_results, study_argument
+
+if TYPE_CHECKING:
+    from raytuner.answering import Answerer
+    from raytuner.objective import Objective
+    from raytuner.serving.app import Asking
+    from raytuner.serving.choice import Choice
 
 _SHORTEST_TOKEN = 16
 
@@ -89,7 +98,6 @@ def serve(
     """
     for package in ("starlette", "uvicorn"):
         require(package, extra="serve")
-    from raytuner.desk import Desk
     from raytuner.serving.app import Service
     from raytuner.serving.choice import choose, public
     from raytuner.serving.server import WebServer, bound, is_loopback
@@ -109,30 +117,62 @@ def serve(
     objective = choice.recipe.objective()
     answerer = choice.recipe.answerer(objective)
     listening = bound(host, port)
-    queries = concurrency * (replicas if backend == "ray" else 1) + queue
-    service = Service(
-        desk=Desk(answerer, concurrency=concurrency, waiting=queue),
-        model=choice.name,
-        about=public(choice.about, answerer.about()),
-        timeout=timeout,
-        max_body=max_body,
-        token=token,
-        names=frozenset({"127.0.0.1", "localhost", "::1", host}) if token is None else None,
-    )
-    shown = f"[{host}]" if ":" in host else host
+    shown = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
     click.echo(f"serving {choice.said}")
     if (changed := choice.changed(objective)) is not None:
         click.echo(f"warning: {changed}", err=True)
-    click.echo(
-        f"loading; http://{shown}:{listening.getsockname()[1]}/healthz tells when it is done"
-    )
+    click.echo(f"loading; {shown}/healthz tells when it is done")
     sys.stdout.flush()
 
     def ready() -> None:
-        click.echo(f"ready: http://{shown}:{listening.getsockname()[1]}; Ctrl-C ends it")
+        click.echo(f"ready: {shown}; Ctrl-C ends it")
         sys.stdout.flush()
 
-    WebServer(service, listening, queries=queries, ready=ready).run()
+    with _desk(backend, choice, objective, answerer, replicas, concurrency, queue, address) as desk:
+        service = Service(
+            desk=desk,
+            model=choice.name,
+            about=public(choice.about, answerer.about()),
+            timeout=timeout,
+            max_body=max_body,
+            token=token,
+            names=frozenset({"127.0.0.1", "localhost", "::1", host}) if token is None else None,
+        )
+        processes = replicas if backend == "ray" else 1
+        queries = processes * concurrency + queue
+        WebServer(service, listening, queries=queries, ready=ready).run()
+
+
+@contextlib.contextmanager
+def _desk(
+    backend: str,
+    choice: Choice,
+    objective: Objective,
+    answerer: Answerer,
+    replicas: int,
+    concurrency: int,
+    queue: int,
+    address: str | None,
+) -> Iterator[Asking]:
+    """Open the desk that a backend means."""
+    if backend == "plain":
+        from raytuner.desk import Desk
+
+        yield Desk(answerer, concurrency=concurrency, waiting=queue)
+        return
+    from raytuner.backends.ray_serve import replicated
+
+    with replicated(
+        objective,
+        choice.recipe.params,
+        replicas=replicas,
+        concurrency=concurrency,
+        waiting=queue,
+        address=address,
+        plugins=choice.recipe.study.get("plugins") or (),
+        folder=choice.folder,
+    ) as desk:
+        yield desk
 
 
 def _token(variable: str | None) -> str | None:

@@ -49,8 +49,8 @@ class Recipe(NamedTuple):
         found = (objective or self.objective()).answerer(self.params)
         if found is None:
             raise ConfigError(
-                f"{self.study.get('name')}: its objective answers no questions, so there is nothing "
-                "to serve"
+                f"{self.study.get('name')}: its objective answers no questions, so there is "
+                "nothing to serve"
             )
         return found
 
@@ -64,6 +64,7 @@ class Choice(NamedTuple):
         said: for people, in one sentence.
         about: for programs: study, trial, score, verdict.
         key: of the trial.
+        folder: of the run.
     """
 
     recipe: Recipe
@@ -71,6 +72,7 @@ class Choice(NamedTuple):
     said: str
     about: Mapping[str, Any]
     key: str
+    folder: Path | None
 
     def changed(self, objective: Objective) -> str | None:
         """Say so if what would be served is not what was judged; None if it is."""
@@ -108,7 +110,7 @@ def choose(results: Results, number: int | None = None) -> Choice:
         "verdict": {"status": verdict.status, "sentence": verdict.sentence},
         "chosen": said,
     }
-    return Choice(recipe, results.name, plain(strike(said)), about, trial.key)
+    return Choice(recipe, results.name, plain(strike(said)), about, trial.key, results.folder)
 
 
 def public(about: Mapping[str, Any], configuration: Mapping[str, Any]) -> dict[str, Any]:
