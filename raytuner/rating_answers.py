@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from raytuner.component import ConfigError, digest
 from raytuner.explaining import explaining
-from raytuner.rating.scoring import told_answer
+from raytuner.journal import read
+from raytuner.rating.scoring import by_hand, told_answer
 from raytuner.results import Results
 from raytuner.trial import Trial
 
@@ -42,6 +44,7 @@ class Answers:
 
     def __init__(self, results: Results) -> None:
         self._shown = explaining(results)
+        self._entered = results.folder is not None and _by_hand(results.folder)
 
     @property
     def reason(self) -> str | None:
@@ -51,7 +54,7 @@ class Answers:
     def units(self, trial: Trial) -> list[str]:
         """List the questions that a trial may have an answer to, in evaluation order."""
         told = [unit for unit in trial.units if told_answer(trial, unit) is not None]
-        if told or self._shown.explain is None:
+        if told or self._entered or self._shown.explain is None:
             return told
         missing = set(trial.missing())
         return [unit for unit in trial.units if unit not in missing]
@@ -67,6 +70,12 @@ class Answers:
         if not text:
             return None
         return Answer(str(shown.get("question", "")), str(shown.get("reference", "")), str(text))
+
+
+def _by_hand(folder: Path) -> bool:
+    """Tell whether answers come with results, and from nowhere else."""
+    events, _ = read(folder / "journal.jsonl")
+    return any(by_hand(event) for event in events if event["event"] == "opened")
 
 
 def _passages(found: Sequence[Mapping[str, Any]]) -> str:

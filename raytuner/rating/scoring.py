@@ -24,11 +24,16 @@ ANSWER = "answer"
 """Key in a unit's notes: what the configuration answered, for those who rate it."""
 
 
-def rated(opened: Mapping[str, Any]) -> bool:
-    """Tell from the event that opens a session whether its study goes by ratings."""
+def by_hand(opened: Mapping[str, Any]) -> bool:
+    """Tell from the event that opens a session whether people evaluate its study."""
     objective = (opened.get("config") or {}).get("objective")
     kind = objective.get("kind") if isinstance(objective, Mapping) else objective
-    return bool(opened.get("metric") == RATING and kind == "manual")
+    return kind == "manual"
+
+
+def rated(opened: Mapping[str, Any]) -> bool:
+    """Tell from the event that opens a session whether its study goes by ratings."""
+    return opened.get("metric") == RATING and by_hand(opened)
 
 
 def unrated(score: UnitScore, first: str) -> UnitScore:
