@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.config import RagConfig
 from pipelines.llm.models import ModelRef
@@ -81,6 +81,15 @@ class AgentConfig(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2, description="randomness")
     top_p: float | None = Field(default=None, gt=0, le=1, description="not beside temperature")
     seed: int | None = Field(default=None, description="asked for, where the endpoint knows it")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.temperature is not None and self.top_p is not None:
+            raise ValueError(
+                f"temperature ({self.temperature:g}) and top_p ({self.top_p:g}) are both given; "
+                "vary one of them and leave the other out"
+            )
+        return self
 
     def sampling(self) -> Sampling:
         """Give the parameters of every request."""

@@ -98,9 +98,7 @@ class AgentObjective(TaskObjective[AgentSpec, AgentConfig]):
 
     def standing(self) -> AgentConfig:
         """Read the agent as it stands."""
-        config = changing.parsed(AgentConfig, self.spec.agent, ("agent",))
-        config.sampling()
-        return config
+        return changing.parsed(AgentConfig, self.spec.agent, ("agent",))
 
     def configured(self, params: Params) -> AgentConfig:
         """Configure a trial; what it does not use is dropped."""
@@ -110,10 +108,6 @@ class AgentObjective(TaskObjective[AgentSpec, AgentConfig]):
         """Look whether tools and agents that are named are there, and can be told to a model."""
         del instances
         check_names(config, self.declared)
-        try:
-            config.sampling()
-        except ValueError as error:
-            raise ConfigError(f"temperature and top_p: {error}", ("temperature",)) from error
         if config.type == "function":
             _check_protocol(resolved(config.model))
         check_search(_searched(config))

@@ -103,7 +103,8 @@ def _rewritten(draw):
     """
     text = (re.findall(r"```\n(.*?)\n```", draw.prompt.text, re.DOTALL) or [""])[0]
     good = draw.number("idea") < draw.settings.insight
-    advice = draw.pick(_GOOD_ADVICE if good else _ADVICE, "advice")
+    fitting = [one for one in (_GOOD_ADVICE if good else _ADVICE) if one not in text]
+    advice = draw.pick(fitting or _ADVICE, "advice")
     if draw.number("field") < 0.1:
         text = re.sub(r"\{\w+\}", "it", text, count=1)
     return Said(f"This is what I would say:\n```\n{advice}\n{text}\n```", good)

@@ -24,10 +24,14 @@ def made(endpoint, tmp_path):
     """Make an objective; the model is always right."""
     endpoint.configure(skills={"good-1": 1000.0})
 
-    def make(instances=ITEMS, tools=TOOLS, more=None, **agent):
-        standing = {"model": "good-1", "system_prompt": STOP, "temperature": 0.3, **agent}
+    def make(instances=ITEMS, tools=TOOLS, more=None, standing=None, **agent):
+        usual = {"model": "good-1", "system_prompt": STOP, "temperature": 0.3}
         section = {"instances": list(instances), "tools": list(tools), "models": MODELS}
-        section |= {"agent": standing, "cache": str(tmp_path / "cache"), **(more or {})}
+        section |= {
+            "agent": {**usual, **agent, **(standing or {})},
+            "cache": str(tmp_path / "cache"),
+            **(more or {}),
+        }
         return AgentObjective.build(section, root=tmp_path, seed=0)
 
     return make

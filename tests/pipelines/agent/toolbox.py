@@ -3,6 +3,12 @@
 import time
 
 CALLS = []
+
+
+class Opener:
+    """What has no JSON Schema."""
+
+
 _KM = {("Rome", "Oslo"): 2005, ("Rome", "Milan"): 477}
 
 
@@ -62,3 +68,13 @@ def picky(answer, item):
     """Refuse to look at nothing."""
     del item
     return {"letters": 1 / len(answer)}
+
+
+def search(query: str) -> str:
+    """Search for what is never found."""
+    return query
+
+
+def untellable(opener: Opener) -> str:
+    """Take what no JSON can spell."""
+    return str(opener)
