@@ -131,7 +131,11 @@ class Course:
         """Put a proposal on record, and on its way."""
         key, known = proposal.key, self._record.known(proposal.key)
         trial = self._record.open(
-            key, proposal.params, number=proposal.number, baseline=proposal.baseline
+            key,
+            proposal.params,
+            number=proposal.number,
+            baseline=proposal.baseline,
+            origin=proposal.origin,
         )
         self._rungs.enter(key, judged=not trial.baseline)
         if proposal.refused:

@@ -8,6 +8,7 @@ from typing import Any
 
 from raytuner.budget import Entry
 from raytuner.journal import SCHEMA, Event
+from raytuner.lineage import Origin
 from raytuner.objective import Cost, Failure, Params, Tally, UnitScore
 from raytuner.trial import Trial
 from raytuner.worker import Ended
@@ -38,14 +39,28 @@ def opened_facts(study: str, scope: str, units: Sequence[str], **more: Any) -> d
 
 
 def trial_event(trial: Trial) -> Event:
-    """Spell a proposal."""
+    """Spell a proposal; where it descends from, only if that is known."""
     return {
         "event": "trial",
         "key": trial.key,
         "number": trial.number,
         "params": dict(trial.params),
         "baseline": trial.baseline,
+        **(_origin_fields(trial.origin) if trial.origin else {}),
     }
+
+
+def _origin_fields(origin: Origin) -> Event:
+    fields = origin._asdict()
+    return fields if origin.note else {name: fields[name] for name in fields if name != "note"}
+
+
+def origin_from(event: Event) -> Origin | None:
+    """Read back where a proposal descends from; old journals and most searches say nothing."""
+    if "how" not in event:
+        return None
+    parents, generation = event.get("parents", ()), event.get("generation", 0)
+    return Origin(event["how"], tuple(parents), generation, event.get("note", ""))
 
 
 def repeat_event(key: str, params: Params) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -12,9 +13,18 @@ from raytuner.budget import Budget, Spent
 from raytuner.component import ConfigError, digest
 from raytuner.events import repeat_event
 from raytuner.journal import Journal
+from raytuner.lineage import Origin
 from raytuner.objective import Objective, Params, Value
 from raytuner.order import Order, Proposal
-from raytuner.search.port import Deferred, Eager, Exhausted, Observing, Proposer, Unaffordable
+from raytuner.search.port import (
+    Deferred,
+    Eager,
+    Exhausted,
+    Observing,
+    Proposer,
+    Tracing,
+    Unaffordable,
+)
 
 _REPEATS = 1_000
 """Proposals in a row that bring nothing new; then there is nothing new."""
@@ -101,11 +111,24 @@ class Intake:
                 return
             if point is None:
                 return
-            new = self.admit(self._space.active(point), first=first)
+            new = self.admit(self._space.active(point), first=first, origin=self._origin(point))
             repeats = 0 if new else repeats + 1
             if repeats == _REPEATS:
                 self.exhausted = not running
                 return
+
+    def _origin(self, point: Params) -> Origin | None:
+        """Tell which trials a point that was just asked for descends from, if the search does."""
+        if not isinstance(self._proposer, Tracing):
+            return None
+        lineage = self._proposer.lineage(point)
+        if lineage is None:
+            return None
+        keys = []
+        for parent in lineage.parents:
+            with contextlib.suppress(ConfigError):  # a parent that could not run has no key
+                keys.append(self._objective.key(parent))
+        return Origin(lineage.how, tuple(keys), lineage.generation, lineage.note)
 
     def _enough(self) -> bool:
         """Tell whether what is made in the background is all that the budget of trials lets in."""
@@ -117,13 +140,21 @@ class Intake:
             self.short, self.exhausted = short, True
         return bool(short)
 
-    def admit(self, params: Params, *, baseline: bool = False, first: bool = False) -> bool:
+    def admit(
+        self,
+        params: Params,
+        *,
+        baseline: bool = False,
+        first: bool = False,
+        origin: Origin | None = None,
+    ) -> bool:
         """Queue a proposal, if it is new; a repeated one is answered from what is known.
 
         Args:
             params: the proposal.
             baseline: whether it is the configuration as it stood, which no search proposed.
             first: whether it is to run before all others.
+            origin: which trials it descends from, if the search says so.
         """
         refused = ""
         try:
@@ -138,7 +169,7 @@ class Intake:
             self.exhausted = True
             return True
         number = self._count(baseline=baseline)
-        self._order.push(Proposal(key, params, number, baseline, refused, first))
+        self._order.push(Proposal(key, params, number, baseline, refused, first, origin))
         self._seen[key] = [params]
         return True
 

@@ -23,3 +23,19 @@ class Lineage(NamedTuple):
     parents: tuple[Params, ...] = ()
     generation: int = 0
     note: str = ""
+
+
+class Origin(NamedTuple):
+    """Descent of a trial, as it is on record.
+
+    Attributes:
+        how: what made it, as in `Lineage`.
+        parents: keys of the trials it was made from, the most important one first.
+        generation: as in `Lineage`.
+        note: one short sentence for people, or nothing.
+    """
+
+    how: str
+    parents: tuple[str, ...] = ()
+    generation: int = 0
+    note: str = ""

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from raytuner.component import RaytunerError
+from raytuner.lineage import Origin
 from raytuner.objective import Objective, Params
 
 _COMPARED = 8
@@ -28,6 +29,7 @@ class Proposal(NamedTuple):
         baseline: whether it is the configuration as it stood.
         refused: why it cannot run, or nothing.
         first: whether it runs before all others, whatever it needs.
+        origin: which trials it descends from, if a search says so.
     """
 
     key: str
@@ -36,6 +38,7 @@ class Proposal(NamedTuple):
     baseline: bool = False
     refused: str = ""
     first: bool = False
+    origin: Origin | None = None
 
 
 class Order:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from raytuner.budget import Entry, ledger_spent
-from raytuner.events import failure_from, unit_score
+from raytuner.events import failure_from, origin_from, unit_score
 from raytuner.journal import Event
+from raytuner.lineage import Origin
 from raytuner.looks import Look
 from raytuner.objective import Cost, Params, UnitScore
 from raytuner.score_table import ScoreTable
@@ -90,6 +91,11 @@ class Record:
             self._replay(session)
 
     @property
+    def asked(self) -> str:
+        """What the searched units are: `questions`, or `steps` of a training."""
+        return "steps" if self.curve else "questions"
+
+    @property
     def current(self) -> list[Trial]:
         """The study's trials, by number."""
         mine = (self.trials[key] for key in self._numbers)
@@ -103,7 +109,15 @@ class Record:
         """Give a trial if it is the study's own already."""
         return self.trials[key] if key in self._numbers else None
 
-    def open(self, key: str, params: Params, *, number: int, baseline: bool) -> Trial:
+    def open(
+        self,
+        key: str,
+        params: Params,
+        *,
+        number: int,
+        baseline: bool,
+        origin: Origin | None = None,
+    ) -> Trial:
         """Give the trial of a proposal, known or new, and make it the study's own.
 
         A new trial gets `number`, or the next free one if another trial has it.
@@ -115,6 +129,7 @@ class Record:
         trial.number = self._numbers[key]
         trial.params = dict(params)
         trial.baseline = trial.baseline or baseline
+        trial.origin = trial.origin or origin  # of one proposed again the first one counts
         trial.status = "complete" if trial.complete else "stopped"
         return trial
 
@@ -213,7 +228,13 @@ class Record:
     def _known(self, event: Event, *, mine: bool) -> None:
         key, params = event["key"], plain(event["params"])
         if mine:
-            self.open(key, params, number=event["number"], baseline=event["baseline"])
+            self.open(
+                key,
+                params,
+                number=event["number"],
+                baseline=event["baseline"],
+                origin=origin_from(event),
+            )
         else:
             trial = self._trial(key, params)
             trial.status = "complete" if trial.complete else "stopped"

@@ -34,6 +34,9 @@ def trial_table(results: Results) -> pd.DataFrame:
     for name, measured in _measures(results).items():
         if name not in table.columns:  # a metric or a parameter may have the name
             table.insert(list(table.columns).index("seconds"), name, measured)
+    for name, descended in _lineage(results).items():
+        if name not in table.columns:
+            table.insert(list(table.columns).index("seconds"), name, descended)
     for name in results.parameters:
         values = [trial.params.get(name) for trial in results.ranked]
         if None in values:  # pandas would turn integers beside a gap into floats
@@ -92,6 +95,28 @@ def _measures(results: Results) -> dict[str, list[float | None]]:
     for name in dict.fromkeys(name for trial in results.ranked for name in trial.facts):
         found[name] = [trial.facts.get(name) for trial in results.ranked]
     return found
+
+
+def _lineage(results: Results) -> dict[str, pd.Series[Any]]:
+    """Give where trials descend from, where a search says so: parents by number."""
+    import pandas as pd
+
+    origins = [trial.origin for trial in results.ranked]
+    if not any(origins):
+        return {}
+    numbers = {trial.key: trial.number for trial in results.record.current}
+    columns: dict[str, list[Any]] = {
+        "generation": [one.generation if one else None for one in origins],
+        "how": [one.how if one else None for one in origins],
+        "parents": [
+            [numbers[key] for key in one.parents if key in numbers] if one else None
+            for one in origins
+        ],
+    }
+    if any(one.note for one in origins if one):
+        columns["note"] = [one.note if one and one.note else None for one in origins]
+    # objects: pandas would turn integers beside a gap into floats
+    return {name: pd.Series(values, dtype=object) for name, values in columns.items()}
 
 
 def _long(number: int, table: Scored) -> tuple[NDArray[Any], ...]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from raytuner.lineage import Origin
 from raytuner.objective import Cost, Failure, Params, UnitScore, Value
 from raytuner.score_table import Scored, ScoreTable
 
@@ -23,7 +24,8 @@ class Trial(Scored):
     `units`, `table` and everything `Scored` offers are about the questions that are searched.
     `held` has the scores on those that are held out: empty but for the finalists and trial 0.
     `reason` says why it was stopped early, if it was not for its scores. `facts` are figures that
-    no question has of its own, such as the size of the index.
+    no question has of its own, such as the size of the index. `origin` says which trials it
+    descends from, where a search does.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Trial(Scored):
     notes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     held: ScoreTable = field(default_factory=ScoreTable)
     facts: dict[str, float] = field(default_factory=dict)
+    origin: Origin | None = None
     curve: bool = False
 
     def record(

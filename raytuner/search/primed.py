@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from raytuner.lineage import Lineage
 from raytuner.objective import Params, Value
-from raytuner.search.port import Deferred, Observing, Proposer, Workroom
+from raytuner.search.port import Deferred, Observing, Proposer, Tracing, Workroom
 
 Point = dict[str, Value]
 
@@ -24,6 +25,7 @@ class Primed:
     def __init__(self, proposer: Proposer, points: Sequence[Point]) -> None:
         self._proposer = proposer
         self._points = list(points)
+        self._given = False
 
     @property
     def eager(self) -> bool:
@@ -32,7 +34,14 @@ class Primed:
 
     def ask(self) -> Point | None:
         """Propose the next point, or what the search does."""
+        self._given = bool(self._points)
         return dict(self._points.pop(0)) if self._points else self._proposer.ask()
+
+    def lineage(self, params: Params) -> Lineage | None:
+        """Tell what the search does of a point it proposed; one of the first has no parents."""
+        if self._given or not isinstance(self._proposer, Tracing):
+            return None
+        return self._proposer.lineage(params)
 
     def recall(self, params: Params) -> None:
         """Take in what an earlier session asked for."""

@@ -3,6 +3,7 @@
 from raytuner.budget import Budget
 from raytuner.intake import Intake, refused_key
 from raytuner.journal import Journal
+from raytuner.lineage import Lineage, Origin
 from raytuner.order import Order
 from raytuner.search.port import Exhausted
 from tests.raytuner.probes import Questions
@@ -104,3 +105,21 @@ def test_a_refused_point_is_queued_with_the_reason_under_a_key_of_its_own():
     (refused,) = drained(order)
     assert refused.key == refused_key(p(3))
     assert refused.refused == "x: 3 is too much"
+
+
+class Breeding(Listed):
+    """Says that all it proposes but the first descends from x = 1, and from one that is refused."""
+
+    def lineage(self, params):
+        if params["x"] == 1:
+            return None
+        return Lineage("crossover", (p(1), p(7)), 3, "shorter")
+
+
+def test_a_proposal_says_which_trials_it_descends_from():
+    objective = Questions(faults={7: "refuse"})
+    made, order = intake(Breeding(p(1), p(2)), objective)
+    made.fill(running=False)
+    first, second = drained(order)
+    assert first.origin is None
+    assert second.origin == Origin("crossover", (objective.key(p(1)),), 3, "shorter")

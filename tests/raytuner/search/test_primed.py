@@ -1,7 +1,7 @@
 """Points that come before a search."""
 
-from raytuner.search import Exhausted, Greedy
-from raytuner.search.port import Eager
+from raytuner.search import Evolution, Exhausted, Greedy
+from raytuner.search.port import Eager, Tracing
 from raytuner.search.primed import Primed
 from raytuner.space import Space
 
@@ -44,3 +44,18 @@ def test_led_through_a_record_it_goes_on_where_it_was():
     half = primed(3, 1)
     half.recall({"x": 3})
     assert half.ask() == {"x": 1}
+
+
+def test_what_the_search_says_of_descent_goes_through_and_the_first_have_no_parents():
+    space = Space.parse({"x": {"int": [0, 99]}})
+    proposer = Primed(Evolution(population=4, immigrants=0.0).start(space, 0), [{"x": 3}])
+    assert isinstance(proposer, Tracing)
+    found = []
+    for _ in range(12):
+        point = proposer.ask()
+        found.append(proposer.lineage(point))
+        proposer.tell(point, point["x"])
+    assert found[0] is None
+    assert [one.how for one in found[1:4]] == ["random"] * 3
+    assert any(one.parents for one in found[4:])
+    assert Primed(Greedy().start(SPACE, 0), []).lineage({"x": 1}) is None
