@@ -2,6 +2,7 @@
 
 from raytuner.search.bayes import Bayes
 from raytuner.search.bohb import Bohb
+from raytuner.search.evolution import Evolution
 from raytuner.search.greedy import Greedy
 from raytuner.search.grid import Grid
 from raytuner.search.hyperopt import HyperOpt
@@ -18,6 +19,7 @@ from raytuner.search.sobol import Sobol
 __all__ = [
     "Bayes",
     "Bohb",
+    "Evolution",
     "Exhausted",
     "Greedy",
     "Grid",
