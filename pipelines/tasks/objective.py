@@ -246,9 +246,10 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
         kept = from_kept(self.responses, self.kept.vectors)
         parts = self._running(self.configured(params), units, kept)
         ended = {units[one.number]: one for part in parts for one in part}
-        return [self._explained(unit, ended[unit]) for unit in units]
+        return [self.explained(unit, ended[unit]) for unit in units]
 
-    def _explained(self, unit: str, ended: Ended[Outcome]) -> Explanation:
+    def explained(self, unit: str, ended: Ended[Outcome]) -> Explanation:
+        """Show what an item asks and what came of it."""
         item = self.instances[unit]
         shown = Explanation(unit=unit, question=self.question(item))
         if self.spec.reference in item:

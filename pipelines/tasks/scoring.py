@@ -50,6 +50,11 @@ class Scorer:
         """The metrics among what scores."""
         return tuple(part for part in self._parts if isinstance(part, TextMetric))
 
+    @property
+    def functions(self) -> bool:
+        """Whether any of what scores is a function, whose metrics only running it can tell."""
+        return len(self.metrics) < len(self._parts)
+
     def identity(self) -> list[Any]:
         """Spell what decides scores, for a key."""
         spelled = [part if isinstance(part, TextMetric) else code_of(part) for part in self._parts]
