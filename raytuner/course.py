@@ -252,8 +252,10 @@ class Course:
     def _check_metric(self, trial: Trial) -> None:
         """Say after the first trial, not after the last, that nothing measures the metric."""
         lacking = self.goal.lacking(trial.metrics)
+        if lacking is None:
+            return
         measured = any(self.goal.lacking(t.metrics) is None for t in self._record.current)
-        if lacking is not None and not measured:  # else it is this trial alone that has none
+        if not measured:  # else it is this trial alone that has none
             raise ConfigError(
                 f"metric: {lacking!r} is not measured; the objective reports: "
                 f"{', '.join(trial.metrics)}.{nearest(lacking, trial.metrics)}",
