@@ -45,9 +45,7 @@ def ask(study: Path, number: int | None, *, new: bool, as_json: bool) -> None:
         known = tuner.folder
         print_json(
             {
-                "suggestions": [
-                    _facts(one, open_before=n < waiting) for n, one in enumerate(shown)
-                ],
+                "suggestions": [_facts(one, open_before=one in asked[:waiting]) for one in shown],
                 "reason": reason,
                 "folder": str(known),
             }

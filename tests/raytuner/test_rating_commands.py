@@ -186,3 +186,17 @@ def test_a_file_edited_by_hand_is_named_with_its_line(run, raytuner, monkeypatch
         found = raytuner(*command)
         assert found.code == 2
         assert "ratings/ann.jsonl, line 1" in found.err
+
+
+def test_a_run_whose_objective_shows_what_it_found_is_rated_as_it_is(tiny, raytuner, monkeypatch):
+    assert raytuner("run", "study.yaml", "--no-report").code == 0
+    (tiny.folder / "typed").write_text("1\nt\nq\n")
+    with (tiny.folder / "typed").open() as typed:
+        monkeypatch.setattr("sys.stdin", typed)
+        found = raytuner("rate", "study.yaml", "--rater", "ann")
+    assert found.code == 0
+    assert "2 comparisons by ann are on record" in found.out
+    assert any(question in found.out for question in ("apples grow", "bread baked", "sourdough"))
+    told = json.loads(raytuner("ratings", "study.yaml", "--json").out)
+    assert told["raters"] == {"ann": 2}
+    assert raytuner("results", "study.yaml").code == 0
