@@ -127,6 +127,8 @@ class Descent:
         wrong = self.breeding.texts[plan.text].objection(text)
         if wrong is not None:
             return wrong
+        if text == str(plan.point[plan.text]).strip():
+            return "is the one there was"
         point = self.breeding.rewritten(plan.point, plan.text, text)
         if not self.fresh(point):
             return "is one that has been tried"
