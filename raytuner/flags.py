@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -34,6 +35,29 @@ def open_results(where: Path) -> Results:
         return Results.open(where)
     sys.path.append(str(where.resolve().parent))
     return Results.open(load_study(where).folder(where.resolve().parent))
+
+
+def run_folder(study: Path) -> Path:
+    """Give the run folder of a study file, whether it has run or not; or a run folder itself.
+
+    Raises:
+        ConfigError: there is no such file or folder.
+    """
+    from raytuner.study import load_study
+
+    if study.is_dir():
+        return study.resolve()
+    if not study.exists():
+        raise ConfigError(f"{study}: there is no such study file or run folder")
+    sys.path.append(str(study.resolve().parent))  # own objectives and plugins lie beside the study
+    return load_study(study).folder(study.resolve().parent)
+
+
+def has_screen() -> bool:
+    """Tell whether a browser has somewhere to show itself: one in the terminal would block it."""
+    if sys.platform in {"darwin", "win32"}:
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def met(status: str, wanted: str | None) -> bool:

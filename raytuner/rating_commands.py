@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from raytuner.component import ConfigError
-from raytuner.flags import json_option
+from raytuner.flags import has_screen, json_option, run_folder
 from raytuner.printable import plain, print_json, spell_params
-from raytuner.ui_commands import has_screen, run_folder
 
 if TYPE_CHECKING:
     from raytuner.rating.standings import Standings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from raytuner.component import ConfigError
+from raytuner.flags import has_screen, run_folder
 from raytuner.journal import read
 
 
@@ -46,26 +46,3 @@ def ui(study: Path, port: int, *, show: bool) -> None:
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             click.echo("", err=True)
-
-
-def run_folder(study: Path) -> Path:
-    """Give the run folder of a study file, whether it has run or not; or a run folder itself.
-
-    Raises:
-        ConfigError: there is no such file or folder.
-    """
-    from raytuner.study import load_study
-
-    if study.is_dir():
-        return study.resolve()
-    if not study.exists():
-        raise ConfigError(f"{study}: there is no such study file or run folder")
-    sys.path.append(str(study.resolve().parent))  # own objectives and plugins lie beside the study
-    return load_study(study).folder(study.resolve().parent)
-
-
-def has_screen() -> bool:
-    """Tell whether a browser has somewhere to show itself: one in the terminal would block it."""
-    if sys.platform in {"darwin", "win32"}:
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

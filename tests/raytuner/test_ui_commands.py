@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from raytuner.component import ConfigError
-from raytuner.ui_commands import run_folder
+from raytuner.flags import run_folder
 from tests.raytuner.live_probes import ran
 
 __all__ = ["ran"]
