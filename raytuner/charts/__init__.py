@@ -9,6 +9,7 @@ dark page alike. A chart has a `<title>` and a `<desc>` that say in words what i
 from raytuner.charts.bars import Part, bars
 from raytuner.charts.curves import Curve, curves
 from raytuner.charts.effects import Level, effects
+from raytuner.charts.family import Member, family
 from raytuner.charts.forest import Estimate, forest, whisker
 from raytuner.charts.heatmap import heatmap
 from raytuner.charts.parallel import Axis, Line, parallel
@@ -16,6 +17,7 @@ from raytuner.charts.scatter import Point, scatter
 from raytuner.charts.steps import Series, steps
 
 __all__ = [
-    "Axis", "Curve", "Estimate", "Level", "Line", "Part", "Point", "Series",
-    "bars", "curves", "effects", "forest", "heatmap", "parallel", "scatter", "steps", "whisker",
+    "Axis", "Curve", "Estimate", "Level", "Line", "Member", "Part", "Point", "Series",
+    "bars", "curves", "effects", "family", "forest", "heatmap", "parallel", "scatter", "steps",
+    "whisker",
 ]  # fmt: skip

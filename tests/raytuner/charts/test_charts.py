@@ -194,3 +194,51 @@ def test_a_span_is_never_empty(values):
 
 def test_tick_labels_are_short():
     assert [tick_label(v) for v in (0.0, 0.25, 1000.0, -2.0)] == ["0", "0.25", "1,000", "−2"]
+
+
+MEMBERS = st.lists(
+    st.tuples(st.integers(0, 4), NUMBERS, TEXTS, st.lists(st.integers(0, 20), max_size=3),
+              st.booleans(), TEXTS),
+    max_size=12,
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(MEMBERS, TEXTS, st.booleans())
+def test_families(rows, title, maximise):
+    members = [
+        charts.Member(number, generation, score, how, tuple(parents), line, label)
+        for number, (generation, score, how, parents, line, label) in enumerate(rows)
+    ]
+    for width in (320, 860):
+        check(charts.family(members, y_label=title, title=title, maximise=maximise, width=width))
+
+
+def test_a_family_shows_generations_parents_and_who_the_best_descends_from():
+    root = check(
+        charts.family(
+            [
+                charts.Member(1, 0, 0.5, "random", line=True),
+                charts.Member(2, 0, 0.2, "random"),
+                charts.Member(3, 1, 0.7, "mutation", (1,), line=True),
+                charts.Member(4, 1, 0.4, "crossover", (1, 2)),
+                charts.Member(5, 1, math.nan, "mutation", (1,)),
+            ],
+            y_label="hit",
+            title="Family",
+        )
+    )
+    assert root[1].text == "4 trials in 2 generations, 2 with parents; the best has 0.700."
+    lines = [one for one in root.iter(f"{SVG}line") if one.get("stroke-width")]
+    assert len(lines) == 3
+    (strong,) = (one for one in lines if one.get("stroke-width") == "1.6")
+    dots = {one[0].text: one for one in root.iter(f"{SVG}circle") if len(one)}
+    assert set(dots) == {"1: 0.500", "2: 0.200", "3: 0.700", "4: 0.400"}
+    ends = (dots["1: 0.500"], dots["3: 0.700"])
+    assert [strong.get(n) for n in ("x1", "y1", "x2", "y2")] == [
+        value for dot in ends for value in (dot.get("cx"), dot.get("cy"))
+    ]
+    assert float(dots["1: 0.500"].get("cx")) < float(dots["3: 0.700"].get("cx"))
+    assert float(dots["3: 0.700"].get("cy")) < float(dots["1: 0.500"].get("cy"))
+    words = [one.text for one in root.iter(f"{SVG}text")]
+    assert {"mutation", "crossover", "generation", "hit"} <= set(words)
