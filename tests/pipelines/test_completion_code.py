@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipelines.completion_code import code_of, evaluate, find_function
+from pipelines.completion_code import class_code, code_of, evaluate, find_function
 from raytuner.component import ConfigError, digest
 
 SOURCE = """
@@ -53,6 +53,26 @@ def test_closures_partials_and_objects_are_told_apart():
     functions = [make("a"), make("b"), *partials, Scorer(), Other(), len]
     assert len({digest(code_of(function)) for function in functions}) == len(functions)
     assert digest(code_of(make("a"))) == digest(code_of(make("a")))
+
+
+def test_a_class_is_what_its_methods_and_constants_do():
+    def make(limit=1, text="a", doc="says nothing"):
+        class Base:
+            def inherited(self):
+                return text
+
+        class Flow(Base):
+            most = limit
+
+            @staticmethod
+            def step(value):
+                return value + 1
+
+        Flow.__doc__ = doc
+        return digest(class_code(Flow))
+
+    assert len({make(), make(limit=2), make(text="b")}) == 3
+    assert make() == make(doc="says something else")
 
 
 def test_a_function_that_calls_itself_has_a_key():
