@@ -198,9 +198,7 @@ class AskTell:
         self._given_up.add(known.key)
         self._jobs.pop(job.key, None)
 
-    def correct(
-        self, trial: int, entries: Mapping[str, Mapping[str, Any]], reason: str
-    ) -> list[str]:
+    def correct(self, trial: int, entries: Mapping[str, Mapping[str, Any]], reason: str) -> None:
         """Withdraw results that were entered wrongly, and record the right ones.
 
         Both stay on record, with the reason; what the search proposed meanwhile stays, too. What
@@ -210,9 +208,6 @@ class AskTell:
             trial: its number.
             entries: the right values, by unit.
             reason: what was wrong.
-
-        Returns:
-            The units that were corrected.
         """
         known = self._numbered(trial)
         answered = self._answered(known)
@@ -224,13 +219,11 @@ class AskTell:
         event = withdrawn_event(known.key, units, told(reason))
         events = [event, units_event(known.key, scores)]
         if known.key in self._given_up and set(units) >= set(known.units):
-            events.append(
-                rung_event(known.key, len(known.units))
-            )  # the search hears of it after all
+            # the search hears of it after all
+            events.append(rung_event(known.key, len(known.units)))
         self._session.note(*events)
         self._record.withdraw(known, units)
         self._record.add(known, scores)
-        return units
 
     def results(self) -> Results:
         """Give the outcome so far."""
