@@ -285,10 +285,7 @@ class Objective(ABC):
         return ()
 
     def rewriter(self, model: Any) -> Rewriter | None:
-        """Give who writes new texts for a search that evolves them, or None if nobody can.
-
-        Args:
-            model: as the search of a study names it.
+        """Give who writes new texts, as a search names them, or None if nobody can.
 
         Raises:
             ConfigError: there is no such model.
