@@ -18,6 +18,7 @@ from pipelines.agent.tools import (
     Tool,
     check_names,
     check_schemas,
+    docstring,
     expected,
     f1,
     find_tools,
@@ -97,8 +98,11 @@ class AgentObjective(TaskObjective[AgentSpec, AgentConfig]):
     # ---- what the base asks for
 
     def standing(self) -> AgentConfig:
-        """Read the agent as it stands."""
-        return changing.parsed(AgentConfig, self.spec.agent, ("agent",))
+        """Read the agent as it stands; what is said of no tool is its docstring."""
+        config = changing.parsed(AgentConfig, self.spec.agent, ("agent",))
+        known = {name: docstring(self._tools.get(name, described())) for name in self.declared}
+        told = {**known, **config.tool_descriptions}
+        return config.model_copy(update={"tool_descriptions": told})
 
     def configured(self, params: Params) -> AgentConfig:
         """Configure a trial; what it does not use is dropped."""
@@ -147,17 +151,13 @@ class AgentObjective(TaskObjective[AgentSpec, AgentConfig]):
         """
         history = read_history(item.get("history"), "item")
         texts = [config.system_prompt, self.question(item), *(one.content for one in history)]
-        offered = [config.tool_descriptions.get(name) or self._described(name)
-                   for name in config.tools or ()]  # fmt: skip
+        offered = [config.tool_descriptions[name] for name in config.tools or ()]
         least = float(sum(map(count, [*texts, *offered])))
         turns = config.max_iterations + (kept(history, config.history) < len(history))
         grown = (config.max_tokens + _RESULT_TOKENS) * turns * (turns - 1) / 2
         spent = (1.0, float(config.max_tokens * turns))
         asked = resolved(config.model)
         return [Bounds(asked, (1, turns), (least, least * turns + grown), spent)]
-
-    def _described(self, name: str) -> str:
-        return self._tools.get(name, described()).__doc__ or ""
 
     # ---- running
 

@@ -193,7 +193,7 @@ def _agent(
         name=name,
         description=one.description,
         system_prompt=one.system_prompt or None,
-        tools=[llamaindex_tool(tool, tools[tool], told.get(tool)) for tool in one.tools],
+        tools=[llamaindex_tool(tool, tools[tool], told[tool]) for tool in one.tools],
         can_handoff_to=onward,
         llm=llm,
         streaming=False,

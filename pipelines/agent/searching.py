@@ -35,16 +35,8 @@ def check_search(config: RagConfig) -> None:
 
 def search_tool(config: RagConfig, corpus: Corpus, cache: Cache) -> Tool:
     """Give the tool; its index is ready when this returns."""
-    pipeline = _pipeline(digest(config.identity()), _Held(config, corpus, cache))
-
-    def search(query: str) -> str:
-        """Search the documents; gives the passages nearest to the query, the best first."""
-        hits = pipeline.retrieve(query)
-        names = [pipeline.corpus.documents[hit.doc].name for hit in hits]
-        passages = (f"[{name}]\n{hit.text}" for name, hit in zip(names, hits, strict=True))
-        return "\n\n".join(passages) or "nothing found"
-
-    return search
+    with _lock:  # whoever comes second finds it warm
+        return _warm(digest(config.identity()), _Held(config, corpus, cache))
 
 
 def described() -> Tool:
@@ -74,15 +66,18 @@ class _Held:
 _lock = threading.Lock()
 
 
-def _pipeline(key: str, held: _Held) -> AnsweringPipeline:
-    with _lock:  # whoever comes second finds it warm
-        return _warm(key, held)
-
-
 @lru_cache(maxsize=_MOST_PIPELINES)
-def _warm(key: str, held: _Held) -> AnsweringPipeline:
+def _warm(key: str, held: _Held) -> Tool:
     del key
     config, corpus, cache = held.parts
     pipeline = AnsweringPipeline(config, corpus, cache=cache)
     pipeline.retrieve(_WARMING)
-    return pipeline
+
+    def search(query: str) -> str:
+        """Search the documents; gives the passages nearest to the query, the best first."""
+        hits = pipeline.retrieve(query)
+        names = [corpus.documents[hit.doc].name for hit in hits]
+        passages = (f"[{name}]\n{hit.text}" for name, hit in zip(names, hits, strict=True))
+        return "\n\n".join(passages) or "nothing found"
+
+    return search

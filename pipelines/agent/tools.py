@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
+from functools import lru_cache
 from typing import Any
 
 from pipelines.agent.config import AgentConfig
@@ -41,6 +42,11 @@ def find_tools(given: Sequence[Any], *, search: bool) -> dict[str, Tool]:
     return found
 
 
+def docstring(tool: Tool) -> str:
+    """Give a function's docstring, as its author sees it."""
+    return (inspect.getdoc(tool) or "").strip()
+
+
 def _named(tool: Tool, given: Any) -> str:
     name = getattr(tool, "__name__", "")
     if not _NAME.fullmatch(name) or name in _RESERVED:
@@ -49,7 +55,7 @@ def _named(tool: Tool, given: Any) -> str:
             "function with a plain name",
             ("tools",),
         )
-    if not (inspect.getdoc(tool) or "").strip():
+    if not docstring(tool):
         raise ConfigError(
             f"tools: {given!r:.80} has no docstring, by which a model would know what it is for; "
             "write one",
@@ -140,13 +146,13 @@ def check_schemas(tools: Mapping[str, Tool]) -> None:
     """
     for name, tool in tools.items():
         try:
-            llamaindex_tool(name, tool, None).metadata.get_parameters_dict()
+            llamaindex_tool(name, tool, "?").metadata.get_parameters_dict()
         except Exception as error:
             reason = f"its arguments cannot be told to a model: {error!s:.200}"
             raise ConfigError(f"tools: {name}: {reason}", ("tools",)) from error
 
 
-def llamaindex_tool(name: str, tool: Tool, description: str | None) -> Any:
+def llamaindex_tool(name: str, tool: Tool, description: str) -> Any:
     """Make a function LlamaIndex's.
 
     It runs in the item's own thread: tools of one item never run beside each other.
@@ -156,5 +162,12 @@ def llamaindex_tool(name: str, tool: Tool, description: str | None) -> Any:
     async def called(**arguments: Any) -> Any:
         return tool(**arguments)
 
-    whole = FunctionTool.from_defaults(tool, name=name, description=description)
-    return FunctionTool(async_fn=called, metadata=whole.metadata)
+    return FunctionTool(async_fn=called, metadata=_metadata(name, tool, description))
+
+
+@lru_cache(maxsize=256)
+def _metadata(name: str, tool: Tool, description: str) -> Any:
+    """Read the arguments of a tool; once, as this takes longer than most tools do."""
+    from llama_index.core.tools import FunctionTool
+
+    return FunctionTool.from_defaults(tool, name=name, description=description).metadata
