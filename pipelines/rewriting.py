@@ -31,8 +31,8 @@ SYSTEM = (
 )
 _FENCED = re.compile(r"```[^\n`]*\n(.*)```", re.DOTALL)
 _TEMPERATURE = 1.0
-_PER_TOKEN = 2
-"""Characters of a prompt that a token holds at least, about; in English it is twice as many."""
+_ROOM = 256
+"""Tokens for what a model says around the text; of the text a token is a character or more."""
 
 
 class ModelRewriter:
@@ -50,14 +50,15 @@ class ModelRewriter:
     def rewrite(self, request: Rewriting, meter: Meter) -> str:
         """Write a better text; see `raytuner.rewriting.Rewriter`."""
         messages = (Message("system", SYSTEM), Message("user", asked(request)))
-        sampling = Sampling(
-            max_tokens=request.max_chars // _PER_TOKEN + 64, temperature=_TEMPERATURE
-        )
+        sampling = Sampling(max_tokens=request.max_chars + _ROOM, temperature=_TEMPERATURE)
         ask = Ask(self._model, ChatRequest(messages, sampling))
         (reply,) = self._client.complete([ask], meter, STAGE)
         if reply.failure is not None:
             failure = reply.failure
             raise ObjectiveFailure(failure.kind, failure.message, retryable=failure.retryable)
+        if reply.first.label in {"truncated", "filtered"}:
+            reason = f"{self._model.name}: what it wrote is {reply.first.label}"
+            raise ObjectiveFailure("provider", reason)
         return unfenced(reply.first.text)
 
     def unpriced(self) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -290,3 +291,53 @@ def test_an_earlier_session_that_ended_in_order_is_gone_on_with(tmp_path, endpoi
     assert len(results.record.current) == 7
     assert endpoint.repeated() == []
     assert isinstance(results.record, Record)
+
+
+# ---- other objectives
+
+
+def test_the_prompt_and_the_system_message_of_a_pipeline_are_evolved(handbook, endpoint):
+    named = {"small": {"model": "good-1", "free": True}}
+    chat = {"kind": "chat", "model": "small", "temperature": 0.3, "max_tokens": 40, "system": "Hi."}
+    chunks = {"chunker": {"kind": "sentence", "size": 24}, "embedder": "tfidf"}
+    study = raytuner.Study.parse(
+        {
+            "name": "t",
+            "objective": {
+                **handbook.section,
+                "metrics": ["token-f1"],
+                "kind": "rag",
+                "models": named,
+                "pipeline": {
+                    **chunks,
+                    "retriever": {"kind": "bm25", "top_k": 3},
+                    "generator": chat,
+                },
+            },
+            "space": {
+                "generator.prompt": {"evolve": ["{context}\n\nQuestion: {question}"]},
+                "generator.system": {"evolve": ["Hi."], "fragments": ["Use only the context."]},
+            },
+            "search": {"kind": "prompts", "model": {"model": "good-1", "free": True}},
+            "budget": {"trials": 6},
+        }
+    )
+    results = raytuner.run(study, handbook.root)
+    tried = [trial.params for trial in results.record.current]
+    assert len(tried) == 7
+    assert not results.failed
+    assert len({params["generator.system"] for params in tried}) > 1
+    assert len({params["generator.prompt"] for params in tried}) > 1
+    assert all({"{context}", "{question}"} <= set(_fields(p["generator.prompt"])) for p in tried)
+    assert any("It was asked:" in body and "This was expected:" in body for body in shown(endpoint))
+    golden = {
+        one["id"]: one["question"]
+        for one in map(json.loads, (handbook.root / "golden.jsonl").read_text().splitlines())
+    }
+    held = [golden[unit] for unit in results.record.held_out]
+    assert held
+    assert not [question for question in held if any(question in body for body in shown(endpoint))]
+
+
+def _fields(text):
+    return re.findall(r"\{\w+\}", text)
