@@ -1,9 +1,12 @@
 """The agent example finds what is planted; agents that loop, or call what is not there, score."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
 
 from pipelines.agent.objective import AgentObjective
 from raytuner import run
@@ -101,3 +104,8 @@ def test_the_study_finds_what_is_planted(endpoint, study, folder, planted):
     assert not endpoint.repeated()
     price = study.objective["models"]["small"]["price"]
     assert endpoint.usd(price["input"], price["output"]) <= study.budget.usd
+
+
+def test_editors_know_the_study():
+    schema = json.loads((EXAMPLE.parents[1] / "docs" / "study.schema.json").read_text())
+    Draft202012Validator(schema).validate(YAML(typ="safe").load(EXAMPLE / "study.yaml"))
