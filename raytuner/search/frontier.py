@@ -8,7 +8,9 @@ if its mean is not the best.
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 import random
 from collections.abc import Iterable, Sequence
 
@@ -30,8 +32,10 @@ class Candidate:
         params: the point.
         score: higher is better; None while there is none, or if it cannot be used.
         units: how many questions that rests on; `math.inf` for all.
+        place: how it ranks: who went further first, then the better; ties by name.
         asked: the questions, in evaluation order.
         values: of these questions, higher is better; NaN where not defined.
+        levels: the same, lowest where not defined.
     """
 
     def __init__(self, name: str, params: Params) -> None:
@@ -39,13 +43,10 @@ class Candidate:
         self.params = params
         self.score: float | None = None
         self.units = 0.0
+        self.place = (0.0, 0.0, name)
         self.asked: Sequence[str] = ()
         self.values: NDArray[np.float64] = np.empty(0)
-
-    @property
-    def place(self) -> tuple[float, float, str]:
-        """How it ranks: who went further first, then the better; ties by name."""
-        return (-self.units, -(self.score or 0.0), self.name)
+        self.levels = self.values
 
     def worst(self) -> list[str]:
         """List the questions that it did not do best at, the worst first."""
@@ -69,41 +70,42 @@ class Frontier:
 
     def __init__(self) -> None:
         self._known: dict[str, Candidate] = {}
+        self._leaders: list[tuple[Candidate, int]] | None = None
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
 
     def observe(self, params: Params, units: Sequence[str], values: NDArray[np.float64]) -> None:
-        """Take in scores of single questions."""
+        """Take in scores of single questions, the first ones in evaluation order."""
+        self._leaders = None
         found = self._candidate(params)
         if len(units) >= len(found.asked):
             found.asked, found.values = tuple(units), np.array(values, float)
+            found.levels = np.nan_to_num(found.values, nan=-math.inf)
 
     def learn(self, params: Params, score: float | None, units: int | None) -> None:
         """Take in a score; None: the point cannot be used."""
+        self._leaders = None
         found = self._candidate(params)
         found.score = score
         found.units = math.inf if units is None else units
+        found.place = (-found.units, -(score or 0.0), found.name)
 
     def usable(self) -> list[Candidate]:
         """List the points that have a score, best first."""
-        return sorted((c for c in self._known.values() if c.score is not None), key=_place)
+        return sorted(
+            (c for c in self._known.values() if c.score is not None),
+            key=operator.attrgetter("place"),
+        )
 
     def leaders(self) -> list[tuple[Candidate, int]]:
         """List who is best on some question, and on how many; best first.
 
         Who is best only where others of the list are too is left out, the worst first.
         """
-        usable = self.usable()
-        fronts = _fronts(usable)
-        left = {candidate.name for candidate in usable}
-        for candidate in reversed(usable):
-            own = [front for front in fronts if candidate.name in front]
-            if all(len(front & left) > 1 for front in own):
-                left.discard(candidate.name)
-        counts = {name: sum(name in front for front in fronts) for name in left}
-        found = [(c, counts[c.name]) for c in usable if counts.get(c.name)]
-        return found or [(candidate, 1) for candidate in usable[:1]]
+        if self._leaders is None:
+            self._leaders = _leading(self.usable())
+        return self._leaders
 
     def draw(self, rng: random.Random, without: Iterable[str] = ()) -> Candidate | None:
         """Draw a leader, each as often as it is best; None if there is no other."""
@@ -117,19 +119,19 @@ class Frontier:
         return self._known.setdefault(name, Candidate(name, dict(params)))
 
 
-def _place(candidate: Candidate) -> tuple[float, float, str]:
-    return candidate.place
-
-
-def _fronts(usable: Sequence[Candidate]) -> list[set[str]]:
-    """Give, of every question that anybody has a value of, the names of those that are best."""
-    best: dict[str, float] = {}
-    front: dict[str, set[str]] = {}
-    for candidate in usable:
-        for unit, value in zip(candidate.asked, candidate.values.tolist(), strict=True):
-            if math.isnan(value) or value < best.get(unit, -math.inf) - _EQUAL:
-                continue
-            if value > best.get(unit, -math.inf) + _EQUAL:
-                best[unit], front[unit] = value, set()
-            front[unit].add(candidate.name)
-    return list(front.values())
+def _leading(usable: Sequence[Candidate]) -> list[tuple[Candidate, int]]:
+    longest = max((len(candidate.levels) for candidate in usable), default=0)
+    table = np.full((len(usable), longest), -math.inf)
+    for row, candidate in zip(table, usable, strict=True):
+        row[: len(candidate.levels)] = candidate.levels
+    top = table.max(axis=0, initial=-math.inf)
+    packed = np.packbits((table >= top - _EQUAL) & (top > -math.inf), axis=1)
+    fronts = [int.from_bytes(row.tobytes(), "big") for row in packed]  # a bit per question
+    better = list(itertools.accumulate(fronts, operator.or_, initial=0))
+    kept, left = 0, []
+    for place in reversed(range(len(usable))):
+        if fronts[place] & ~(kept | better[place]):
+            kept |= fronts[place]
+            left.append(place)
+    found = [(usable[place], fronts[place].bit_count()) for place in reversed(left)]
+    return found or [(candidate, 1) for candidate in usable[:1]]
