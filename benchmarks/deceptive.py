@@ -24,10 +24,10 @@ SPACE = Space.parse(
         "tools": {"subset": ["calc", "files", "mail", "python", "search", "sql"], "max": 4},
         "prompt": list(PROMPTS),
         "route": ["keyword", "embedding", "llm"],
-        "threshold": {"float": [0.0, 1.0], "when": {"route": "embedding"}},
+        "threshold": {"float": [0.0, 1.0], "points": 5, "when": {"route": "embedding"}},
         "top_k": {"int": [1, 40]},
-        "rate": {"float": [1e-4, 1.0], "log": True},
-        "temperature": {"float": [0.0, 2.0]},
+        "rate": {"float": [1e-4, 1.0], "log": True, "points": 5},
+        "temperature": {"float": [0.0, 2.0], "points": 5},
     }
 )
 OPTIMUM: Params = {

@@ -17,7 +17,7 @@ from raytuner.component import digest
 from raytuner.objective import Params, Value
 from raytuner.search.axes import Layout, complete, layout, positions, values
 from raytuner.search.learner import Guide, Learner, Outcome
-from raytuner.search.surrogate import Surrogate, Vector, fit
+from raytuner.search.surrogate import Modeller, Surrogate, Vector
 from raytuner.space import Space
 
 _PARENTS = 5
@@ -57,6 +57,7 @@ class _Improver:
         self._space = space
         self._layout = layout(space)
         self._known: dict[str, tuple[Params, float | None]] = {}
+        self._modeller = Modeller(self._layout)
         self._surrogate: Surrogate | None = None
 
     def learn(self, params: Params, outcome: Outcome) -> None:
@@ -90,9 +91,12 @@ class _Improver:
 
     def _model(self, worst: float) -> Surrogate:
         if self._surrogate is None:
-            points = [params for params, _ in self._known.values()]
-            scores = [worst if score is None else score for _, score in self._known.values()]
-            self._surrogate = fit(self._layout, points, scores)
+            self._surrogate = self._modeller.fit(
+                {
+                    name: (params, worst if score is None else score)
+                    for name, (params, score) in self._known.items()
+                }
+            )
         return self._surrogate
 
     def _candidates(self, best: list[Params], rng: random.Random) -> list[dict[str, Value]]:

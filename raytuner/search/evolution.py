@@ -140,9 +140,9 @@ class _Breeding:
         begun = 0 if self._ranking.several else self._begun()
         if len(points) - begun < search.population:
             return []
-        recent = set(islice(points, begun, None))
-        allowed = [n for at, n in enumerate(ranked) if at < search.elite or n in recent]
-        looked = allowed[: _LOOKED_AT * search.population]
+        recent = set(islice(points, begun, None)) if begun else points
+        allowed = (n for at, n in enumerate(ranked) if at < search.elite or n in recent)
+        looked = list(islice(allowed, _LOOKED_AT * search.population))
         places = np.array([self._places[name] for name in looked])
         closest = len(self._space.names) * search.niche**2
         free, members = np.ones(len(looked), dtype=bool), list[Params]()

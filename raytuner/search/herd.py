@@ -46,8 +46,13 @@ class Herd:
 
     def at(self, units: float) -> list[tuple[Params, float]]:
         """Rank the points that were reported at a number of units, best first."""
-        there = [(p, scores[units]) for p, scores in self._known.values() if units in scores]
-        return sorted(there, key=lambda known: (-known[1], digest(known[0])))
+        there = [
+            (name, params, scores[units])
+            for name, (params, scores) in self._known.items()
+            if units in scores
+        ]
+        there.sort(key=lambda known: (-known[2], known[0]))
+        return [(params, score) for _, params, score in there]
 
     def _common(self) -> float | None:
         reached: dict[float, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,16 +26,16 @@ class Ranking:
 
     Attributes:
         points: all that were told of, in the order in which that happened first.
-        several: whether those that `best` named last have several goals.
     """
 
     def __init__(self, quorum: int) -> None:
         self.points: dict[str, Params] = {}
-        self.several = False
+        self._several = False
         self._quorum = quorum
         self._scores: dict[str, dict[float, float]] = {}
         self._reached: dict[float, int] = {}
-        self._best: list[str] | None = None
+        self._best: list[tuple[float, str]] | None = None
+        self._at = math.inf
 
     def learn(self, params: Params, outcome: Outcome) -> str:
         """Take in a report, and name the point; one that has failed has no rank."""
@@ -48,16 +49,28 @@ class Ranking:
             self._best = None if scores else self._best
             scores.clear()
         elif units not in scores or scores[units] != outcome.score:
-            self._reached[units] = self._reached.get(units, 0) + (units not in scores)
-            self._best = None
+            new = units not in scores
+            self._reached[units] = self._reached.get(units, 0) + new
             scores[units] = outcome.score
+            self._several = self._several or len(parts_of(outcome.score)) > 1
+            if new and self._best is not None and not self._several and self._level() == self._at:
+                if units == self._at:
+                    insort(self._best, (-float(outcome.score), name))
+            else:
+                self._best = None
         return name
 
     def best(self) -> Sequence[str]:
         """Name the points that have reached the common number of units, best first."""
         if self._best is None:
-            self._best = self._ranked()
-        return self._best
+            self._at = self._level()
+            self._best = self._ranked(self._at)
+        return [name for _, name in self._best]
+
+    @property
+    def several(self) -> bool:
+        """Whether scores have several goals."""
+        return self._several
 
     def timeline(self) -> list[float | None]:
         """Give the first goal of every point at the common number, in the order of `points`."""
@@ -72,12 +85,13 @@ class Ranking:
             return max(common, default=math.inf)
         return max(reached, key=lambda level: (reached[level], level))
 
-    def _ranked(self) -> list[str]:
-        level = self._level()
+    def _ranked(self, level: float) -> list[tuple[float, str]]:
+        """Give what points are sorted by, and their names."""
         there = {name: scores[level] for name, scores in self._scores.items() if level in scores}
+        if not self._several:
+            return sorted((-float(score), name) for name, score in there.items())
         names = sorted(there)
         goals = [parts_of(there[name]) for name in names]
-        self.several = {len(parts) for parts in goals} not in (set(), {1})
-        if not self.several:
-            return sorted(names, key=lambda name: -float(there[name]))
-        return [names[number] for number in best_first(np.array(goals))]
+        common = min(map(len, goals), default=1)
+        order = best_first(np.array([parts[:common] for parts in goals]).reshape(-1, common))
+        return [(float(place), names[number]) for place, number in enumerate(order)]

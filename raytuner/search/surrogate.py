@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,12 @@ from raytuner.search.axes import Layout, positions
 Vector = NDArray[np.float64]
 
 _FITTED = 120
-"""How many observations the kernel is fitted to; the process itself rests on all of them."""
+"""How many observations the kernel is fitted to."""
+_RESTS = 300
+"""How many observations the process rests on: the work grows with their third power."""
+_ALWAYS, _GROWTH = 60, 1.1
+"""Up to how many observations a kernel is fitted anew for each, and how much more must be known
+after that for the next one."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +85,88 @@ def encode(plan: Layout, points: Sequence[Params]) -> Vector:
 def fit(plan: Layout, points: Sequence[Params], scores: Sequence[float]) -> Surrogate:
     """Fit a process to the scores of some points, at least one.
 
-    Scores and points decide everything: nothing is random, and one thread does it.
+    Scores and points decide everything: nothing is random, and one thread does it. Of more than
+    300 points it rests on the best 150 and on as many others.
     """
+    inputs, raw = encode(plan, points), np.array(scores, dtype=np.float64)
+    return _rest(plan, inputs, raw, _fitted(inputs, raw))
+
+
+class Modeller:
+    """Keeps a process of points and scores that become known one after the other.
+
+    Its kernel is fitted to the first of them only, up to a number that grows by tenths, and kept
+    until then, so that one more observation is cheap. Still the points and scores that are
+    given, in their order, decide everything, whatever was asked before.
+    """
+
+    def __init__(self, plan: Layout) -> None:
+        self._plan = plan
+        self._rows: dict[str, Vector] = {}
+        self._first: tuple[tuple[str, float], ...] = ()
+        self._kernel: Any = None
+
+    def fit(self, known: Mapping[str, tuple[Params, float]]) -> Surrogate:
+        """Fit the process to points and scores by name, at least one."""
+        new = [name for name in known if name not in self._rows]
+        points = [known[name][0] for name in new]
+        self._rows.update(zip(new, encode(self._plan, points), strict=True) if new else ())
+        inputs = np.array([self._rows[name] for name in known])
+        raw = np.array([score for _, score in known.values()], dtype=np.float64)
+        first = tuple((name, score) for name, (_, score) in known.items())[: fitted_to(len(raw))]
+        if first != self._first:
+            self._kernel = _fitted(inputs[: len(first)], raw[: len(first)])
+            self._first = first
+        return _rest(self._plan, inputs, raw, self._kernel)
+
+
+def fitted_to(count: int) -> int:
+    """Tell to how many of so many observations the kernel is fitted that `Modeller` uses."""
+    size = min(count, _ALWAYS)
+    while (larger := math.ceil(size * _GROWTH)) <= count and size >= _ALWAYS:
+        size = larger
+    return size
+
+
+def _standard(raw: Vector) -> tuple[Vector, float, float]:
+    centre, spread = float(raw.mean()), float(raw.std()) or 1.0
+    return (raw - centre) / spread, centre, spread
+
+
+def _fitted(inputs: Vector, raw: Vector) -> Any:
+    """Give the kernel of greatest marginal likelihood for some of the observations."""
     from sklearn.gaussian_process import GaussianProcessRegressor
     from threadpoolctl import threadpool_limits
 
-    raw = np.array(scores, dtype=np.float64)
-    centre, spread = float(raw.mean()), float(raw.std()) or 1.0
-    inputs, targets = encode(plan, points), (raw - centre) / spread
+    targets, _, _ = _standard(raw)
     some = np.unique(np.linspace(0, len(raw) - 1, min(len(raw), _FITTED)).round().astype(int))
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a length scale at its bound is no news
-        process = GaussianProcessRegressor(_kernel(inputs.shape[1])).fit(
-            inputs[some], targets[some]
-        )
-        if len(some) < len(raw):
-            process = GaussianProcessRegressor(process.kernel_, optimizer=None).fit(inputs, targets)
-        best = float(process.predict(inputs).max())
+        process = GaussianProcessRegressor(_kernel(inputs.shape[1]))
+        return process.fit(inputs[some], targets[some]).kernel_
+
+
+def _rest(plan: Layout, inputs: Vector, raw: Vector, kernel: Any) -> Surrogate:
+    """Make the process of a fitted kernel and of observations, of many only the telling ones."""
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from threadpoolctl import threadpool_limits
+
+    targets, centre, spread = _standard(raw)
+    kept = _telling(raw)
+    with threadpool_limits(1):
+        process = GaussianProcessRegressor(kernel, optimizer=None).fit(inputs[kept], targets[kept])
+        best = float(process.predict(inputs[kept]).max())
     return Surrogate(plan, process, centre, spread, centre + spread * best)
+
+
+def _telling(raw: Vector) -> NDArray[np.int_]:
+    """Choose the best half of what a process may rest on, and others evenly from the rest."""
+    if len(raw) <= _RESTS:
+        return np.arange(len(raw))
+    order = np.argsort(-raw, kind="stable")
+    best, rest = order[: _RESTS // 2], np.sort(order[_RESTS // 2 :])
+    even = np.linspace(0, len(rest) - 1, _RESTS - len(best)).round().astype(int)
+    return np.sort(np.concatenate([best, rest[even]]))
 
 
 def _kernel(columns: int) -> Any:
