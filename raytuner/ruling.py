@@ -122,6 +122,8 @@ def _nobody(results: Results) -> str | None:
 
 def _undivided(results: Results) -> str:
     """Say why no questions are held out."""
+    if results.record.curve:
+        return "the objective names no questions to judge what it has trained"
     count = len(results.record.units)
     if results.trust.held_out == 0:
         return "no questions are held out (`verdict.held_out: 0`)"

@@ -30,8 +30,10 @@ import numpy as np
 from raytuner.awaiting import run_apart
 from raytuner.checkpoints import Checkpoint, Checkpoints
 from raytuner.component import ConfigError, digest
+from raytuner.configuration import Config
 from raytuner.identity import bare, identity, plain
 from raytuner.objective import Failure, Meter, Params
+from raytuner.own_objective import standing
 from raytuner.schedule import Schedule, at_step, spelled, until
 from raytuner.training import Step, Trainable
 
@@ -54,7 +56,8 @@ class GeneratorObjective(Trainable):
             None at first, later what it yielded beside the metrics. It need not know how many
             steps are wanted: it is closed after the last one. One that ends early is done: its
             last result stands for the steps that are left.
-        fixed: parameters that do not vary; see `FunctionObjective`.
+        fixed: the configuration as it stands: trial 0 if it has all parameters, and the values of
+            what does not vary; see `FunctionObjective`.
         steps: how many steps a complete trial does.
         metrics: names that every step must report; none: those that the first one reports.
         minimise: metrics of which less is better.
@@ -122,6 +125,10 @@ class GeneratorObjective(Trainable):
         """Tell whether more of a metric is better."""
         return metric not in self._minimise
 
+    def defaults(self, names: Sequence[str]) -> Params | None:
+        """Give the configuration as it stands, if `fixed` has a value for every parameter."""
+        return standing(self.fixed, names)
+
     def train(self, schedule: Schedule, first: int, last: int, meter: Meter) -> Iterator[Step]:
         """Go on from the latest state there is; see `Trainable.train`."""
         past, state = self._latest(schedule, last)
@@ -163,7 +170,7 @@ class GeneratorObjective(Trainable):
                 yield done, _Given(step, state)
 
     def _segment(self, params: Params, state: Checkpoint | None, most: int) -> Iterator[_Given]:
-        config = {**self.fixed, **params}
+        config = Config({**self.fixed, **params})
         if self._stateful:
             made = self.function(config, state=_joined(state))
         else:

@@ -253,3 +253,16 @@ def test_a_killed_driver_goes_on_with_its_lineage(tmp_path, search):
     resumed = raytuner.run(study(tmp_path, **fields), tmp_path)
     assert told(resumed) == told(whole)
     assert told(Results.open(tmp_path / "runs/t")) == told(whole)
+
+
+def test_what_stands_is_trial_0(tmp_path):
+    objective = made(tmp_path, fixed={"rate": 0.01, "decay": 0.1})
+    assert objective.defaults(["rate"]) == {"rate": 0.01}
+    assert objective.defaults(["rate", "momentum"]) is None
+    done = raytuner.run(
+        raytuner.Study(objective=objective, space={"rate": [0.1, 0.5]}, metric="fit"),
+        in_memory=True,
+    )
+    assert [(t.baseline, t.params["rate"]) for t in done.record.current][0] == (True, 0.01)
+    assert done.best.params == {"rate": 0.5}
+    assert done.verdict.reason == "the objective names no questions to judge what it has trained"
