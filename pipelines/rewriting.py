@@ -19,7 +19,7 @@ from pipelines.llm.outputs import named_models
 from pipelines.llm.probing import probe_all
 from pipelines.llm.types import ChatRequest, Message, Sampling
 from raytuner.component import ConfigError
-from raytuner.objective import Meter, ObjectiveFailure
+from raytuner.objective import Cost, Meter, ObjectiveFailure
 from raytuner.rewriting import Rewriting
 
 STAGE = "reflect"
@@ -31,6 +31,8 @@ SYSTEM = (
 )
 _FENCED = re.compile(r"```[^\n`]*\n(.*)```", re.DOTALL)
 _TEMPERATURE = 1.0
+_WORDS = 1_000
+"""Characters that are said around what is shown."""
 _ROOM = 256
 """Tokens for what a model says around the text; of the text a token is a character or more."""
 
@@ -60,6 +62,13 @@ class ModelRewriter:
             reason = f"{self._model.name}: what it wrote is {reply.first.label}"
             raise ObjectiveFailure("provider", reason)
         return unfenced(reply.first.text)
+
+    def most(self, chars: int, max_chars: int) -> Cost:
+        """Bound what a text costs, with two characters to a token of what is shown."""
+        tokens_in, tokens_out = (len(SYSTEM) + _WORDS + chars) // 2, max_chars + _ROOM
+        prices = [model.rates() for model in self._model.members()]
+        usd = sum(price.cost(tokens_in, tokens_out) for price in prices if price is not None)
+        return Cost(usd, tokens_in * len(prices), tokens_out * len(prices), len(prices))
 
     def unpriced(self) -> Sequence[str]:
         """Name the models whose price nobody knows."""

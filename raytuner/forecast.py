@@ -125,6 +125,11 @@ def _costs(prepared: Prepared, points: Sequence[Params], trials: int | None) -> 
                             ("tokens out", "tokens_out"))
         for end, costs in (("at least", low), ("at most", high))
     }  # fmt: skip
+    made = prepared.study.search.most(prepared.space, objective)
+    for name, amount in zip(("usd", "tokens in", "tokens out", "calls"), made, strict=True):
+        facts[f"{name} at most"] += amount * count
+    if made.usd:
+        facts["usd for new texts at most"] = made.usd * count
     facts["usd per trial"] = (min(c.usd for c in low), max(c.usd for c in high))
     unknown = sorted({name for point in shown for name in objective.unpriced(point)})
     return {**facts, **({"price unknown": ", ".join(unknown)} if unknown else {})}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from raytuner.cost import Cost
 from raytuner.metering import Meter
 
 
@@ -75,6 +76,14 @@ class Rewriter(Protocol):
             ObjectiveFailure: nothing was written; the kind says why.
             BudgetExhaustedError: the money is used, or the sweep is ending.
             ConfigError: whoever writes refuses key or model.
+        """
+
+    def most(self, chars: int, max_chars: int) -> Cost:
+        """Bound what a text costs.
+
+        Args:
+            chars: characters that are shown, at most.
+            max_chars: longest text that is wanted.
         """
 
     def unpriced(self) -> Sequence[str]:

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from raytuner.component import Component, RaytunerError
 from raytuner.lineage import Lineage
-from raytuner.objective import Meter, Objective, Params, Value
+from raytuner.objective import Cost, Meter, Objective, Params, Value
 from raytuner.rewriting import Rewriter
 from raytuner.space import Space
 
@@ -221,6 +221,11 @@ class Search(Component):
         """
         del objective
         return None
+
+    def most(self, space: Space, objective: Objective) -> Cost:
+        """Bound from above what making a proposal costs."""
+        del space, objective
+        return Cost()
 
     def total(self, space: Space) -> int | None:
         """Count the proposals it will make; None if it has no end of its own, or not known."""

@@ -15,15 +15,16 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from raytuner.component import ConfigError
-from raytuner.objective import Objective
+from raytuner.objective import Cost, Objective
 from raytuner.rewriting import Rewriter
 from raytuner.search.author import Author
 from raytuner.search.descent import Descent, Habits
 from raytuner.search.learner import mixed
 from raytuner.search.offspring import Breeding
 from raytuner.search.port import Proposer, Sampled
-from raytuner.search.writing import Desk
+from raytuner.search.writing import ATTEMPTS, LONGEST, Desk
 from raytuner.space import Space
+from raytuner.texts import Text
 
 
 class Prompts(Sampled, kind="prompts"):
@@ -111,6 +112,17 @@ class Prompts(Sampled, kind="prompts"):
                 ("search", "model"),
             )
         return found
+
+    def most(self, space: Space, objective: Objective) -> Cost:
+        """Bound from above what a new text costs, asked for as often as may be."""
+        writer = self.writer(objective)
+        texts = [domain.max_chars for domain in space.domains.values() if isinstance(domain, Text)]
+        if writer is None or not texts:
+            return Cost()
+        shown = max(texts) * (1 + self.rivals) + 3 * LONGEST * self.examples
+        one = writer.most(shown, max(texts))
+        usd, *counts = one
+        return Cost(usd * ATTEMPTS, *(count * ATTEMPTS for count in counts))
 
     def _descent(self, space: Space, seed: int, objective: Objective | None) -> Descent:
         """Begin with an empty population; refuse a space without texts."""

@@ -13,9 +13,9 @@ from raytuner.search.offspring import Plan
 from raytuner.search.port import Unaffordable, Workroom
 from raytuner.texts import Text
 
-_ATTEMPTS = 2
+ATTEMPTS = 2
 """How often is asked for a text that can be used."""
-_LONGEST = 2_000
+LONGEST = 2_000
 """Characters of a question, an answer or a reference that are shown."""
 
 Use = Callable[[Plan, str], str]
@@ -80,7 +80,7 @@ class Desk:
     def _write(self, plan: Plan, room: Workroom, meter: Meter, use: Use) -> Written:
         examples = self.examples(plan, room.units)
         objection = ""
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             with room.paying():
                 said = self._rewriter.rewrite(self._request(plan, examples, objection), meter)
             objection = use(plan, said)
@@ -130,8 +130,8 @@ def _example(shown: Mapping[str, Any], value: float) -> Example:
         str(passage.get("text", "")) for passage in shown.get("evidence", ())
     )
     return Example(
-        str(shown["question"])[:_LONGEST],
-        str(shown.get("answer", ""))[:_LONGEST],
-        str(reference)[:_LONGEST],
+        str(shown["question"])[:LONGEST],
+        str(shown.get("answer", ""))[:LONGEST],
+        str(reference)[:LONGEST],
         value,
     )

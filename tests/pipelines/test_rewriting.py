@@ -82,6 +82,16 @@ def test_it_is_paid_for_once_and_counted_by_its_stage(write, endpoint):
     assert endpoint.calls() == 2
 
 
+def test_what_it_costs_stays_within_the_bound(write, tmp_path):
+    _, meter = write()
+    model = {"model": "good-1", "price": {"input": 1.0, "output": 2.0}}
+    writer = rewriter_of(model, {}, client_of(ResponseCache(tmp_path / "other")))
+    most = writer.most(len(asked(REQUEST)), REQUEST.max_chars)
+    assert 0 < meter.cost.usd < most.usd
+    assert meter.cost.tokens_in < most.tokens_in
+    assert most.calls == 1
+
+
 def test_a_failure_says_of_which_kind(write, endpoint):
     endpoint.fault("status", status=429)
     with pytest.raises(ObjectiveFailure) as caught:

@@ -72,6 +72,9 @@ class Writing(Objective):
         meter.spend(Cost(0.01, 10, 5, 1))
         return self.said(request)
 
+    def most(self, chars, max_chars):
+        return Cost(0.001 * chars, chars, max_chars, 1)
+
     def unpriced(self, *_):
         return ()
 
@@ -234,6 +237,13 @@ def test_an_objective_that_has_nobody_who_writes_is_told_of():
 
 
 # ---- with somebody who writes
+
+
+def test_what_a_text_may_cost_is_bounded():
+    cost = Prompts(model="writer", rivals=1, examples=2).most(SPACE, Writing())
+    shown = 2 * 2000 + 2 * 3 * 2000  # texts of `system`, and two examples
+    assert cost == (pytest.approx(2 * 0.001 * shown), 2 * shown, 2 * 2000, 2)
+    assert Prompts().most(SPACE, Writing()) == Cost()
 
 
 def test_it_is_what_a_sweep_takes_it_for():
