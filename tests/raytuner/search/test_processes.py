@@ -10,6 +10,7 @@ import pytest
 from raytuner.search import (
     Bayes,
     Bohb,
+    Evolution,
     HyperOpt,
     Optuna,
     PopulationBandit,
@@ -27,6 +28,7 @@ SEARCHES = [
     Bohb(candidates=4),
     Optuna(startup=4),
     PopulationBandit(candidates=20),
+    Evolution(population=4),
 ]
 OTHERS = [
     Bayes(startup=3, candidates=30),
