@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import raytuner
+from raytuner.schedule import changes
 from raytuner.study import Study, load_study
 
 PAGE = Path(__file__).parents[2] / "docs" / "objectives.md"
@@ -31,7 +32,7 @@ def shown(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("RAYTUNER_CACHE", str(tmp_path / "cache"))
     yield tmp_path
-    for name in ("triage", "training"):
+    for name in ("triage", "training", "resuming"):
         sys.modules.pop(name, None)
 
 
@@ -59,6 +60,17 @@ def test_the_training(shown):
     results = raytuner.run(study, shown)
     assert results.best.params == {"rate": 0.4}
     assert results.best.status == "complete"
+
+
+def test_the_training_that_goes_on(shown):
+    population = {"kind": "pbt", "population": 4}
+    study = Study(
+        objective={"kind": "resuming:train"}, space={"rate": {"float": [0.001, 0.5], "log": True}},
+        search=population, scheduler={**population, "interval": 5}, budget={"trials": 7},
+    )  # fmt: skip
+    results = raytuner.run(study, shown)
+    assert any(changes(trial.params) for trial in results.record.current)
+    assert results.work["steps trained"] < sum(trial.answered for trial in results.record.current)
 
 
 def test_the_program(shown):
