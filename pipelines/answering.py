@@ -21,6 +21,7 @@ from pipelines.ingestion import Arrays, Ingestion
 from pipelines.library import CachedLibrary
 from pipelines.pipeline import Answered, Pipeline
 from pipelines.roles import CorpusEmbedder
+from pipelines.standalone import module_files
 from pipelines.types import Hit, Vectors
 from raytuner.answering import Answerer, Part, Query, Served
 from raytuner.component import ConfigError
@@ -86,6 +87,8 @@ class _OpenLibrary(CachedLibrary):
         return _OpenLibrary(self._opened, queries)
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        if query and tuple(texts) == self.queries:  # a generator compares what was searched for
+            return self.query_vectors()
         return self._opened.embed(texts, query=query)
 
     @cached_property
@@ -111,10 +114,12 @@ class RagAnswerer(Answerer):
     Args:
         ingestion: opens the documents; its configuration's models are resolved.
         cache: where what is paid for is kept.
+        chosen: the configuration as it was chosen, perhaps without a generator.
     """
 
-    def __init__(self, ingestion: Ingestion, cache: Cache) -> None:
+    def __init__(self, ingestion: Ingestion, cache: Cache, chosen: RagConfig) -> None:
         self._opened = Opened(ingestion, cache)
+        self._chosen = chosen
         self._documents = ingestion.corpus.documents
 
     @property
@@ -125,6 +130,10 @@ class RagAnswerer(Answerer):
     def about(self) -> Mapping[str, Any]:
         """Give the pipeline's stages."""
         return self.config.plain()
+
+    def module(self) -> Mapping[str, bytes]:
+        """Write the chosen pipeline as a module over LlamaIndex; see `pipelines.standalone`."""
+        return module_files(self._chosen)
 
     def prepare(self) -> None:
         """Load documents, vectors, index and models of this machine; asks no paid service.

@@ -265,7 +265,7 @@ class RagObjective(GoldenObjective):
         """Answer any question over the documents, from the chunks and vectors of the trials."""
         config = with_models(self.config.override(params), self.spec.models)
         space = self.workspace
-        return RagAnswerer(space.ingestion(with_answers(config), Tally()), space.cache)
+        return RagAnswerer(space.ingestion(with_answers(config), Tally()), space.cache, config)
 
     # ---- scoring
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from raytuner.component import ConfigError
 from raytuner.cost import Cost
 from raytuner.explanation import Passage
 from raytuner.objective import Failure, ObjectiveFailure
@@ -54,6 +55,14 @@ class Answerer(ABC):
     @abstractmethod
     def about(self) -> Mapping[str, Any]:
         """Give the configuration that answers, as plain JSON values."""
+
+    def module(self) -> Mapping[str, bytes]:
+        """Give files that do the same without raytuner, by the end of their names (`.py`, ...).
+
+        Raises:
+            ConfigError: that cannot be; names what stands in the way.
+        """
+        raise ConfigError("this objective cannot be written as a module")
 
     def prepare(self) -> None:  # noqa: B027 - some have nothing to load
         """Load whatever the first query would have to wait for; once, before any query.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -63,20 +63,32 @@ def results(
     "--trial", type=int, help="Number of the trial; default: what the verdict recommends."
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
-@click.option("--to", type=click.Choice(["mlflow", "wandb"]), help="Send all trials to a tracker.")
+@click.option(
+    "--to",
+    type=click.Choice(["mlflow", "wandb", "module"]),
+    help="Send all trials to a tracker; or write a Python module that does not need raytuner.",
+)
 @click.option("--tracking-uri", help="MLflow: a server, or sqlite:///FILE.")
 @click.option("--project", help="W&B: the project; MLflow: the experiment. Default: the study.")
 def export(
     study: Path,
     trial: int | None,
     output: Path | None,
-    to: Tracker | None,
+    to: Tracker | Literal["module"] | None,
     tracking_uri: str | None,
     project: str | None,
 ) -> None:
     """Print the configuration that the verdict recommends as YAML, or send the run to a tracker."""
     from raytuner.export import configuration
 
+    if to == "module":
+        from raytuner.serving.module import write_module
+
+        if output is None:
+            raise click.UsageError("--to module writes a file; name it with -o best.py")
+        for path in write_module(open_results(study), trial, output):
+            click.echo(f"wrote {path}")
+        return
     if to is not None:
         from raytuner.exporting import send
 
