@@ -1,7 +1,7 @@
 """Evolution against chance and others on a deceptive mixed space with a known optimum of 1.
 
-    python benchmarks/evolution.py                       # quick searches, a few minutes
-    python benchmarks/evolution.py --slow                # those with models too
+    python benchmarks/evolution.py                                      # a minute
+    python benchmarks/evolution.py --models --seeds 10 --at 60 100      # ten
 
 The space is that of `deceptive.py`. Every search gets the same number of evaluations and the same
 seeds; p is that of a one-sided Mann-Whitney test of the best scores against those of chance.
@@ -26,7 +26,7 @@ QUICK = {
     "evolution, no niches": {"kind": "evolution", "niche": 0.0, "patience": None},
     "pbt": "pbt",
 }
-SLOW = {
+MODELS = {
     "hyperopt": "hyperopt",
     "optuna (tpe)": "optuna",
     "optuna (nsga2)": {"kind": "optuna", "sampler": "nsga2"},
@@ -53,14 +53,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--at", type=int, nargs="+", default=[60, 100, 200, 400])
-    parser.add_argument("--slow", action="store_true")
+    parser.add_argument("--models", action="store_true", help="those that fit models too")
     given = parser.parse_args()
     at, seeds = sorted(given.at), range(given.seeds)
     assert score(OPTIMUM) == 1.0
     heads = " | ".join(f"best of {count} | p" for count in at)
     print(f"| search | {heads} | CPU ms a proposal |\n|---|{'---:|' * (2 * len(at) + 1)}")
     chance: list[list[float]] = []
-    for name, spelled in {**QUICK, **(SLOW if given.slow else {})}.items():
+    for name, spelled in {**QUICK, **(MODELS if given.models else {})}.items():
         began = time.process_time()
         try:
             runs = [best(Search.model_validate(spelled), seed, at) for seed in seeds]

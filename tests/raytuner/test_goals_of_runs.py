@@ -129,12 +129,20 @@ def test_a_front_keeps_every_trial_and_recommends_by_the_first_goal(tmp_path):
     assert results.verdict.recommended is not None
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
-def test_optuna_is_told_every_goal_and_resumes(tmp_path, sampler):
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"kind": "optuna", "sampler": "tpe", "startup": 4},
+        {"kind": "optuna", "sampler": "nsga2", "startup": 4},
+        {"kind": "evolution", "population": 4},
+    ],
+    ids=["tpe", "nsga2", "evolution"],
+)
+def test_searches_are_told_every_goal_and_resume(tmp_path, search):
     fields = {
         "metric": ["hit", UNIT_USD],
         "space": {"x": {"int": [1, 40]}},
-        "search": {"kind": "optuna", "sampler": sampler, "samples": 12, "startup": 4},
+        "search": {**search, "samples": 12},
     }
     whole = run(tmp_path / "whole", units=30, **fields)
     run(tmp_path / "parts", units=30, **fields, budget={"trials": 6})

@@ -1,6 +1,8 @@
 """Where trials descend from: on record, restored, and in the tables."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +111,13 @@ def test_a_parameter_may_be_called_like_a_column(tmp_path):
     made = evolved(space={**WIDE, "how": ["yes", "no"]}, trials=8)
     table = raytuner.run(made, tmp_path).trials
     assert set(table["how"].dropna()) <= {"yes", "no"}
+
+
+def test_what_the_page_of_results_shows_runs(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+    (code,) = re.findall(r"```python\n(bred = .*?)```", page, re.DOTALL)
+    results = raytuner.run(evolved(), tmp_path)
+    found = {"results": results}
+    exec(code.replace(".recall.", ".hit."), found)
+    parents = [len(t.origin.parents) for t in results.record.current if t.origin]
+    assert len(found["bred"]) == sum(parents) > 0

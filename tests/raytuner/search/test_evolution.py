@@ -1,7 +1,9 @@
 """A genetic algorithm."""
 
 import random
+import re
 import statistics
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -235,3 +237,11 @@ def test_it_is_named_in_a_study():
     assert made == Evolution(population=30, patience=None)
     with pytest.raises(ValueError, match="population"):
         Search.model_validate({"kind": "evolution", "population": 2})
+
+
+def test_what_the_page_of_searches_shows_runs():
+    page = (Path(__file__).parents[3] / "docs" / "searches.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    found = {}
+    exec(code, found)
+    assert found["point"].keys() == {"temperature", "tools"}
