@@ -14,13 +14,12 @@ import numpy as np
 
 from pipelines.cache import Cache
 from pipelines.config import RagConfig
-from pipelines.embedders.lexical import fit
-from pipelines.embedders.paid import PaidEmbedder
+from pipelines.embedders.paid import bought
 from pipelines.generators import Extractive
 from pipelines.ingestion import Arrays, Ingestion
 from pipelines.library import CachedLibrary
 from pipelines.pipeline import Answered, Pipeline
-from pipelines.roles import CorpusEmbedder
+from pipelines.roles import CorpusEmbedder, EmbedTexts
 from pipelines.standalone import module_files
 from pipelines.types import Hit, Vectors
 from raytuner.answering import Answerer, Part, Query, Served
@@ -46,11 +45,11 @@ class Opened:
         return _OpenLibrary(self, questions)
 
     @cached_property
-    def _fitted(self) -> tuple[Vectors, Callable[[Sequence[str]], Vectors]]:
+    def _fitted(self) -> tuple[Vectors, EmbedTexts]:
         """Vectors of the matched texts and what embeds other texts, by a fitted embedder."""
         embedder = self.ingestion.config.embedder
         assert isinstance(embedder, CorpusEmbedder)  # narrows the type
-        return fit(embedder, self.ingestion.matched_texts)
+        return embedder.fit(self.ingestion.matched_texts)
 
     @cached_property
     def matched(self) -> Vectors:
@@ -69,7 +68,7 @@ class Opened:
         embedder = self.ingestion.config.embedder
         if isinstance(embedder, CorpusEmbedder):
             return self._fitted[1](texts)
-        if query and texts and not isinstance(embedder, PaidEmbedder):
+        if query and texts and not bought(embedder):
             return embedder.embed(texts, query=True, meter=Tally()).vectors
         return self.ingestion.embed(texts, query=query).vectors
 
@@ -143,7 +142,7 @@ class RagAnswerer(Answerer):
         ingestion = self._opened.ingestion
         if self.config.needs_vectors():
             index = ingestion.index(self._opened.matched)
-            if isinstance(self.config.embedder, PaidEmbedder):
+            if bought(self.config.embedder):
                 width = self._opened.matched.shape[1]
                 index.search(np.zeros((1, width), np.float32), 1)
                 return

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipelines.cache import Cache
-from pipelines.embedders.paid import PaidEmbedder
+from pipelines.embedders.paid import bought
 from pipelines.ingestion import Arrays, Ingestion
 from pipelines.llm.batch import Dialogue
 from pipelines.llm.client import client_of
@@ -262,7 +262,7 @@ class CachedLibrary:
     def _time_embedding(self) -> FloatArray:
         """Embed a few queries; nothing that a server would have to do."""
         embedder = self.config.embedder
-        if isinstance(embedder, PaidEmbedder):
+        if bought(embedder):
             return np.zeros(len(self.queries))
         if not self._timed:
             return np.full(len(self.queries), np.nan)

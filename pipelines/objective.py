@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 from pipelines.answering import RagAnswerer, with_answers
 from pipelines.config import RagConfig
-from pipelines.dataset import pack_dataset, unpack_dataset
+from pipelines.embedders.adapted import rooted
 from pipelines.estimate import question_bounds, total
 from pipelines.evaluating import Evaluation
 from pipelines.explaining import explained
@@ -28,16 +26,13 @@ from pipelines.roles import Embedder, Metric
 from pipelines.scoring import parse_metrics
 from pipelines.spec import RagOutputs, RagSpec
 from pipelines.types import Question
-from pipelines.workspace import Workspace
 from raytuner.answering import Answerer
 from raytuner.component import ConfigError, digest
 from raytuner.gate import Answers
 from raytuner.objective import (
     UNIT_TOKENS,
     UNIT_USD,
-    Arrays,
     Cost,
-    Exchange,
     Meter,
     Params,
     Tally,
@@ -62,11 +57,8 @@ class RagObjective(GoldenObjective):
     fact_names = INDEX_FACTS
 
     def __init__(self, spec: RagSpec, root: Path, seed: int = 0) -> None:
+        super().__init__(spec.sources(), root, seed)
         self.spec = spec
-        self.root = root
-        self.seed = seed
-        self._load = uuid.uuid4().hex  # another objective reads the files anew
-        self._given: Workspace | None = None
         self.config = RagConfig.parse(spec.pipeline, ("pipeline",))
         self._measures = parse_metrics(spec.metrics, spec.models)
         self._answers = next((m.name for m in self._measures if m.needs_answer), None)
@@ -84,34 +76,6 @@ class RagObjective(GoldenObjective):
         schema = RagSpec.model_json_schema()
         schema["properties"]["pipeline"] = RagConfig.model_json_schema()
         return schema
-
-    @property
-    def workspace(self) -> Workspace:
-        """The data, loaded once per process, or given by another one."""
-        if self._given is not None:
-            return self._given
-        return _workspace(self.spec.model_dump_json(), str(self.root), self.seed, self._load)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_given": None}
-
-    def share(self, exchange: Exchange) -> None:
-        """Pass documents, questions and stage outputs on.
-
-        The process that asks first loads the files; the others need none.
-        """
-        loaded = False
-
-        def load() -> Arrays:
-            nonlocal loaded
-            loaded = True
-            return pack_dataset(self.workspace.data)
-
-        arrays = exchange.obtain(digest("dataset", self._load), load)
-        if not loaded:
-            data = unpack_dataset(arrays)
-            self._given = Workspace(self.spec.sources(), self.root, self.seed, data)
-        self.workspace.cache.exchange = exchange
 
     # ---- what the tuner asks before it runs anything
 
@@ -150,7 +114,7 @@ class RagObjective(GoldenObjective):
             )
         try:
             refuse_paid_cuts(config)
-            return with_models(config, self.spec.models)
+            return with_models(rooted(config, self.root), self.spec.models)
         except ConfigError as error:
             raise blamed(error, params) from None
 
@@ -296,9 +260,3 @@ class RagObjective(GoldenObjective):
                 "add `generator: extractive` (or chat) to `pipeline`, or drop the metric",
                 ("metrics",),
             )
-
-
-@lru_cache(maxsize=4)
-def _workspace(spec: str, root: str, seed: int, load: str) -> Workspace:
-    del load
-    return Workspace(RagSpec.model_validate_json(spec).sources(), Path(root), seed)

@@ -104,7 +104,7 @@ class _Embedding:
 
     def usd(self, questions: Sequence[str]) -> float:
         """Bound what it costs, none of it being there."""
-        price = self.embedder.rates() if isinstance(self.embedder, PaidEmbedder) else None
+        price = next((paid.rates() for paid in paid_in(self.embedder)), None)
         if price is None:
             return 0.0
         asked = sum(map(count, questions))
@@ -112,6 +112,15 @@ class _Embedding:
         tokens = sum(map(count, self.texts)) + asked + rewritten
         calls = len(self.texts) + len(questions) * (1 + len(self.queries))
         return price.cost(int(tokens * MOST), 0) + price.request * (calls - 1)
+
+
+def paid_in(embedder: Embedder) -> Iterator[PaidEmbedder]:
+    """Give the embedder whose calls cost money, if there is one: itself, or its source."""
+    source: Embedder | None = embedder
+    while source is not None:
+        if isinstance(source, PaidEmbedder):
+            yield source
+        source = source.source()
 
 
 def _embedders_in(part: BaseModel, without: Sequence[str] = ()) -> Iterator[PaidEmbedder]:

@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 _GRID = 2.0**26
 
 
-def snapped(vectors: Vectors) -> FloatArray:
+def snapped(vectors: Vectors | FloatArray) -> FloatArray:
     """Round unit vectors to multiples of 2**-26, so that their inner products are exact.
 
     Each product is then a multiple of 2**-52 and, by Cauchy-Schwarz, no partial sum of an inner

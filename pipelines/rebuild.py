@@ -13,6 +13,7 @@ from pipelines.answering import Opened
 from pipelines.cache import Cache
 from pipelines.config import RagConfig
 from pipelines.documents import Source
+from pipelines.embedders.adapted import rooted
 from pipelines.ingestion import Editions, Ingestion
 from pipelines.pipeline import Pipeline
 from pipelines.records import read_text
@@ -103,7 +104,9 @@ def load_pipeline(
         corpus = documents
     else:
         corpus, _ = load_corpus(documents, base)
-    return AnsweringPipeline(RagConfig.parse(data), corpus, cache=open_cache(cache, base))
+    return AnsweringPipeline(
+        rooted(RagConfig.parse(data), base), corpus, cache=open_cache(cache, base)
+    )
 
 
 def _read(path: Path) -> Mapping[str, Any]:

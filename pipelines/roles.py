@@ -103,10 +103,24 @@ class Embedder(Component):
             ConfigError: the model cannot be had (missing weights, key or package).
         """
 
+    def source(self) -> Embedder | None:
+        """Give the embedder whose vectors are all that this one needs, or None.
+
+        They are what is kept per text; `derive` makes this one's from them.
+        """
+        return None
+
+    def derive(self, embedded: Embedded, *, query: bool) -> Embedded:
+        """Make vectors from those of `source`."""
+        del query
+        return embedded
+
 
 Embed = Callable[[Embedder, Sequence[str]], Vectors]
 """(embedder, texts) to float32 [texts, dimensions]: their unit vectors as documents, cached and
 accounted."""
+EmbedTexts = Callable[[Sequence[str]], Vectors]
+"""Texts to float32 [texts, dimensions], by an embedder that was fitted before."""
 
 
 class CorpusEmbedder(Embedder):
@@ -117,6 +131,15 @@ class CorpusEmbedder(Embedder):
         self, documents: Sequence[str], queries: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
         """Fit on `documents`; give the vectors of both."""
+
+    def fit(self, documents: Sequence[str]) -> tuple[Vectors, EmbedTexts]:
+        """Fit once for any number of texts to come.
+
+        Returns:
+            Vectors of `documents`, and what gives the vectors of other texts.
+        """
+        vectors, _ = self.fit_embed(documents, ())
+        return vectors, lambda texts: self.fit_embed(documents, texts)[1]
 
     def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
         """Refuse: vectors of a fitted embedder mean nothing without its corpus."""

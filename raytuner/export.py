@@ -9,6 +9,7 @@ from pathlib import Path
 from raytuner import __version__
 from raytuner.component import ConfigError, import_plugins
 from raytuner.journal import read
+from raytuner.objective import Objective
 from raytuner.printable import plain
 from raytuner.results import Results
 from raytuner.study import Study
@@ -66,16 +67,25 @@ def chosen(
 
 def _full(results: Results, trial: Trial) -> dict[str, object]:
     """Ask the study's objective for the whole configuration; else give the parameters."""
+    objective = objective_of(results)
+    return dict(trial.params if objective is None else objective.export(trial.params))
+
+
+def objective_of(results: Results) -> Objective | None:
+    """Make the objective of a run again; None if the journal does not hold it.
+
+    Raises:
+        ConfigError: its data is no longer there.
+    """
     if results.folder is None:
-        return dict(trial.params)
+        return None
     events, _ = read(results.folder / "journal.jsonl")
     opened = [event for event in events if event["event"] == "opened"][-1]
     config, root = opened.get("config"), opened.get("root")
     if not config or not config.get("objective") or not root:
-        return dict(trial.params)
+        return None
     import_plugins(config.get("plugins") or [])
-    objective = Study.parse(config).build_objective(Path(root))
-    return dict(objective.export(trial.params))
+    return Study.parse(config).build_objective(Path(root))
 
 
 def _yaml(data: dict[str, object]) -> str:

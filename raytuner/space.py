@@ -215,7 +215,12 @@ class Space(BaseModel):
         return next((one.text for one in self._plan.constraints if not one.holds(point)), None)
 
     def contains(self, values: Mapping[str, Any]) -> bool:
-        """Tell whether `values` are a point of the space as they stand, inactive ones aside."""
+        """Tell whether `values` are a point of the space as they stand, inactive ones aside.
+
+        Values of other names make it another point: they change what is run.
+        """
+        if any(name not in self.domains and name != HISTORY for name in values):
+            return False
         try:
             point = self.active(values)
         except ConfigError:

@@ -65,7 +65,13 @@ def split(
         strata: the kind of every unit; what is not named is of one kind.
         share: of the units to be held out, between 0 and 1.
     """
-    groups = grouped(units, groups)
+    return divided(units, grouped(units, groups), strata, share)
+
+
+def divided(
+    units: Sequence[str], groups: Mapping[str, str], strata: Mapping[str, str], share: float
+) -> Split:
+    """Do `split` with groups that stay together however few they are; every unit has one."""
     members: dict[str, list[str]] = {}
     for unit in units:
         members.setdefault(groups[unit], []).append(unit)

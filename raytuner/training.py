@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from raytuner.component import digest
+from raytuner.component import ConfigError, digest
 from raytuner.objective import Cost, Failure, Meter, Objective, ObjectiveFailure, Params, UnitScore
 from raytuner.schedule import Schedule, schedule_of, spelled
 
@@ -67,6 +68,21 @@ class Trainable(Objective):
     ) -> Iterator[Sequence[UnitScore]]:
         """Score units of `tests` with what the whole schedule has trained."""
         raise NotImplementedError(f"{type(self).__name__} lists tests and judges none")
+
+    def write(self, params: Params, path: Path, meter: Meter) -> str:
+        """Write what a trial has trained to a file, for use elsewhere.
+
+        Goes on from its checkpoints, or trains it again.
+
+        Returns:
+            What can be done with the file, in one sentence.
+
+        Raises:
+            ConfigError: there is nothing to write, or the file cannot be written.
+            ObjectiveFailure: it cannot be trained.
+        """
+        del params, path, meter
+        raise ConfigError(f"{type(self).__name__} writes nothing of what it trains")
 
     # ---- the port
 

@@ -163,6 +163,8 @@ class VectorCache:
             ObjectiveFailure: from the embedder, or if it gives too few or non-finite vectors.
             ConfigError: from the embedder, or if the lengths of its vectors changed.
         """
+        if (source := embedder.source()) is not None:
+            return embedder.derive(self.embed_texts(source, texts, query, meter), query=query)
         if not embedder.reusable():
             return embedder.embed(texts, query=query, meter=meter)
         model = self._model(embedder)
@@ -180,6 +182,8 @@ class VectorCache:
 
     def lookup_missing(self, embedder: Embedder, texts: Sequence[str], query: bool) -> int:
         """Count the distinct texts that would have to be embedded. Changes nothing."""
+        if (source := embedder.source()) is not None:
+            return self.lookup_missing(source, texts, query)
         keys = {text_key(text, query=query) for text in texts}
         if not embedder.reusable():
             return len(keys)

@@ -1,5 +1,6 @@
 """Embedders by kind; importing this package registers them and loads none of their libraries."""
 
+from pipelines.embedders.adapted import Adapted, AdaptedFitted
 from pipelines.embedders.lexical import Lsa, TfIdf
 from pipelines.embedders.llamaindex import LlamaIndex
 from pipelines.embedders.minilm import MiniLM
@@ -9,6 +10,8 @@ from pipelines.embedders.sentence_transformers import SentenceTransformers
 from pipelines.roles import CorpusEmbedder, Embedder
 
 __all__ = [
+    "Adapted",
+    "AdaptedFitted",
     "CorpusEmbedder",
     "Embedder",
     "LlamaIndex",

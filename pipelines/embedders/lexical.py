@@ -7,18 +7,16 @@ of BLAS threads would change the last bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from pipelines.roles import CorpusEmbedder
+from pipelines.roles import CorpusEmbedder, EmbedTexts
 from pipelines.types import Vectors
+from raytuner.arithmetic import one_thread
 from raytuner.component import digest
-
-Embed = Callable[[Sequence[str]], Vectors]
-"""Texts to float32 [texts, dimensions], by an embedder that was fitted before."""
 
 
 class TfIdf(CorpusEmbedder, kind="tfidf"):
@@ -46,7 +44,7 @@ class TfIdf(CorpusEmbedder, kind="tfidf"):
         vectors, embed = self.fit(documents)
         return vectors, embed(queries)
 
-    def fit(self, documents: Sequence[str]) -> tuple[Vectors, Embed]:
+    def fit(self, documents: Sequence[str]) -> tuple[Vectors, EmbedTexts]:
         """Fit on `documents`; give their vectors, and what gives those of other texts."""
         weigh = _Weigher(documents, self.ngram, self.sublinear, self.max_features)
 
@@ -83,32 +81,18 @@ class Lsa(CorpusEmbedder, kind="lsa"):
         vectors, embed = self.fit(documents)
         return vectors, embed(queries)
 
-    def fit(self, documents: Sequence[str]) -> tuple[Vectors, Embed]:
+    def fit(self, documents: Sequence[str]) -> tuple[Vectors, EmbedTexts]:
         """Fit on `documents`; give their vectors, and what gives those of other texts."""
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
         weigh = _Weigher(documents, self.ngram, self.sublinear, self.max_features)
-        with threadpool_limits(1):
+        with one_thread():
             directions = _directions(weigh.fitted, self.dimensions, self.seed)
             vectors = _unit(weigh.fitted @ directions)
 
         def embed(texts: Sequence[str]) -> Vectors:
-            with threadpool_limits(1):
+            with one_thread():
                 return _unit(weigh(texts) @ directions)
 
         return vectors, embed
-
-
-def fit(embedder: CorpusEmbedder, documents: Sequence[str]) -> tuple[Vectors, Embed]:
-    """Fit an embedder once for any number of texts to come.
-
-    Returns:
-        Vectors of `documents`, and what gives the vectors of other texts.
-    """
-    if isinstance(embedder, TfIdf | Lsa):
-        return embedder.fit(documents)
-    vectors, _ = embedder.fit_embed(documents, ())
-    return vectors, lambda texts: embedder.fit_embed(documents, texts)[1]
 
 
 class _Weigher:

@@ -162,3 +162,9 @@ class PaidEmbedder(Embedder):
         await asyncio.gather(*(make(number, call) for number, call in enumerate(calls)))
         if errors:
             raise next((error for error in errors if isinstance(error, ConfigError)), errors[0])
+
+
+def bought(embedder: Embedder) -> bool:
+    """Tell whether vectors come from calls that cost money: an embedder's own, or its source's."""
+    source = embedder.source()
+    return isinstance(embedder, PaidEmbedder) or (source is not None and bought(source))

@@ -5,15 +5,20 @@ fails here, asking for a value.
 """
 
 import itertools
+import tempfile
 import types
 import typing
+from pathlib import Path
 from typing import get_args, get_origin
 
 import annotated_types
+import numpy as np
 import pytest
 from pydantic_core import PydanticUndefined
 
 from pipelines.config import RagConfig
+from pipelines.embedders import Lsa, MiniLM
+from pipelines.embedders.projection import AdapterFile, Projection, write_adapter
 from pipelines.matching import Matcher
 from pipelines.objective import RagObjective
 from pipelines.overrides import tree
@@ -31,7 +36,23 @@ from pipelines.roles import (
 from raytuner.component import Component, ConfigError
 from raytuner.objective import Tally
 
+FILES = tempfile.TemporaryDirectory()
+
+
+def adapter(name, base):
+    """Write an adapter whose weights depend on its name; give the path."""
+    path = Path(FILES.name, name)
+    matrix = np.eye(2) * (1.0 + len(name))
+    write_adapter(AdapterFile(Projection("linear", "queries", {"matrix": matrix}), base), path)
+    return str(path)
+
+
 NEEDED = {
+    ("Embedder", "adapted"): {"adapter": adapter("one.npz", MiniLM().fingerprint())},
+    ("Embedder", "adapted-fitted"): {
+        "base": "lsa",
+        "adapter": adapter("lsa.npz", Lsa().fingerprint()),
+    },
     ("Generator", "chat"): {"response_schema": {"properties": {"answer": {}}}},
     ("Chunker", "code"): {"language": "python"},
     ("Embedder", "llama-index"): {"path": "llama_index.core:MockEmbedding"},
@@ -41,6 +62,8 @@ NEEDED = {
 """Fields without which the kind, or a value of another field, cannot be."""
 
 VALUES = {
+    ("Embedder", "adapted", "adapter"): adapter("another.npz", MiniLM().fingerprint()),
+    ("Embedder", "adapted-fitted", "adapter"): adapter("other.npz", Lsa().fingerprint()),
     ("Embedder", "llama-index", "path"): "llama_index.embeddings.openai:OpenAIEmbedding",
     ("Embedder", "llama-index", "args"): {"embed_dim": 4},
     ("Embedder", "openai", "base_url"): "http://localhost:1/v1",
@@ -53,6 +76,9 @@ VALUES = {
     ("QueryTransform", "multi-query", "prompt"): "{question} {count}",
 }
 """Other values of fields that no rule below finds one for."""
+
+REFUSED = {("Embedder", "adapted", "base"), ("Embedder", "adapted-fitted", "base")}
+"""Fields whose other values the rest does not go with: tests/pipelines/embedders/test_adapted.py"""
 
 STAGES = {
     Preprocessor: "preprocess",
@@ -137,6 +163,8 @@ def others(cls, field, needed):
 def fields_of(cls, needed):
     """List (dotted field, other value, unkeyed) of a kind and of the components in it."""
     for field in cls.model_fields:
+        if (cls.role(), cls.kind, field) in REFUSED:
+            continue
         value = next(others(cls, field, needed), None)
         yield field, value, field in cls.unkeyed
         inner = default_of(cls, field)

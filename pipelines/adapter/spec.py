@@ -1,0 +1,90 @@
+"""The `objective:` section of an adapter study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipelines.workspace import Sources
+from raytuner.component import ConfigError, refuse_unknown
+
+
+class Shares(BaseModel):
+    """How questions are divided."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    train: float = Field(default=0.4, gt=0, lt=1, description="share that training sees")
+    validate_: float = Field(
+        default=0.2, gt=0, lt=1, alias="validate",
+        description="share that every epoch is scored on, so that the search chooses by it",
+    )  # fmt: skip
+    held_out: float = Field(
+        default=0.4, ge=0, lt=1, description="share that judges at the end, as any verdict does"
+    )
+    by: Literal["document", "question"] = Field(
+        default="document",
+        description="document: no part has questions about a document of another part: is it "
+        "better for documents nobody has asked about yet? question: for new questions about the "
+        "same documents?",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = self.train + self.validate_ + self.held_out
+        if abs(total - 1) > 1e-6:
+            raise ConfigError(f"train, validate and held_out are shares of 1, got {total:g}")
+        return self
+
+
+class AdapterSpec(Sources):
+    """The `objective:` section of an adapter study."""
+
+    metrics: tuple[str | dict[str, Any], ...] = Field(
+        default=("ndcg@10", "recall", "mrr"),
+        min_length=1,
+        description="what is measured, after every epoch and at the end; the first is optimised "
+        "unless `metric` says otherwise",
+    )
+    pipeline: dict[str, Any] = Field(
+        default_factory=dict,
+        description="chunker, embedder, retriever and what else retrieves; default: minilm, and "
+        "ten chunks a question",
+    )
+    epochs: int = Field(default=20, ge=1, le=100_000, description="epochs of a complete training")
+    split: Shares = Field(default_factory=Shares, description="how questions are divided")
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="what is not tuned: `learning_rate`, `adapter`, ..."
+    )
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Any]) -> Self:
+        """Validate the section.
+
+        Raises:
+            ConfigError: naming the field, its value and what would be right.
+        """
+        refuse_unknown(args, cls.model_fields, "an adapter objective has no such field; it has")
+        given = {"golden": None, **args}
+        for name, (kind, wanted) in _SHAPES.items():
+            if name in given and not isinstance(given[name], kind):
+                raise ConfigError(f"{name}: give {wanted}, got {given[name]!r:.80}", (name,))
+        try:
+            return cls.model_validate(args)
+        except ValidationError as error:
+            raise ConfigError.of(error) from error
+
+    def sources(self) -> Sources:
+        """Give the part that says where the data is."""
+        return Sources(**{name: getattr(self, name) for name in Sources.model_fields})
+
+
+_SHAPES: Mapping[str, tuple[Any, str]] = {
+    "golden": (str | Mapping, "the file or folder of questions"),
+    "metrics": (list | tuple, "a list such as [ndcg@10, recall, mrr]"),
+    "pipeline": (Mapping, "stages such as `embedder: minilm`"),
+    "training": (Mapping, "fields such as `learning_rate: 1e-3`"),
+    "split": (Mapping, "shares such as {train: 0.4, validate: 0.2, held_out: 0.4}"),
+}
