@@ -236,8 +236,10 @@ class AskTell:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._session.__exit__(*error)
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, ConfigError):  # a slip in what was told ends no study
+            kind = error = trace = None
+        self._session.__exit__(kind, error, trace)
 
     # ---- inside
 

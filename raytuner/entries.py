@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import numbers
@@ -131,10 +132,11 @@ def _number(value: Any, where: str) -> float:
     """Read a finite number, written as people write them."""
     found = math.nan
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        found = float(value)
+        with contextlib.suppress(OverflowError):  # an integer of 400 digits, say
+            found = float(value)
     elif isinstance(value, str):
         try:
-            found = float(value)
+            found = float("" if "_" in value else value)  # Python reads 1_5 as 15: here, a slip
         except ValueError:
             hint = "; write the decimals after a point" if "," in value else ""
             raise ConfigError(f"{where}: {value!r:.60} is no number{hint}") from None
@@ -218,15 +220,20 @@ def read_answers(path: Path, only: str | None) -> dict[str, dict[str, Any]]:
 
 def _rows(path: Path) -> Any:
     text = _text(path)
-    try:
-        if path.suffix in {".jsonl", ".ndjson"}:
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
-        rows = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid JSON: {str(error)[:120]}") from None
+    if path.suffix in {".jsonl", ".ndjson"}:
+        lines = enumerate(text.split("\n"), start=1)  # not splitlines: answers may hold U+2028
+        return [_parsed(line, f"{path}, line {n}") for n, line in lines if line.strip()]
+    rows = _parsed(text, str(path))
     if not isinstance(rows, Mapping | list):
         raise ConfigError(f"{path}: expected results by unit, got {rows!r:.60}")
     return rows
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where}: not valid JSON: {str(error)[:120]}") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

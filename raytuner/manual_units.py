@@ -80,7 +80,7 @@ def _read(path: Path, shown: str) -> list[tuple[int, Unit]]:
         raise ConfigError(f"units: {shown} cannot be read: {error.strerror}", _FIELD) from None
     except UnicodeDecodeError:
         raise ConfigError(f"units: {shown} is not UTF-8; save it as UTF-8", _FIELD) from None
-    lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), start=1)]
+    lines = [(n, line.strip()) for n, line in enumerate(text.split("\n"), start=1)]
     read = _json_unit if path.suffix in {".jsonl", ".ndjson"} else _named
     return [(n, read(line, f"units: {shown}, line {n}")) for n, line in lines if line]
 
@@ -88,7 +88,7 @@ def _read(path: Path, shown: str) -> list[tuple[int, Unit]]:
 def _json_unit(line: str, where: str) -> Unit:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigError(f"{where}: not a JSON object", _FIELD) from None
     if not isinstance(row, Mapping) or "id" not in row:
         raise ConfigError(f'{where}: give an object such as {{"id": "q1"}}, got {line:.60}', _FIELD)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from html import escape
+import html
+import re
 
 from raytuner.rating_round import Card
 
@@ -29,6 +30,8 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 """Content-Security-Policy: no script at all, no request but the form's."""
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""What no page can hold: control characters, and halves of surrogate pairs."""
 _BUTTONS = (("left", "1", "Left is better"), ("tie", "t", "Tie"), ("right", "2", "Right is better"))
 
 
@@ -72,6 +75,11 @@ def end_page(rated: int, reason: str) -> str:
     return _page(
         "Thank you", f'<p id="end">{escape(reason)} {rated} comparisons are on record.</p>'
     )
+
+
+def escape(text: str) -> str:
+    """Spell a text of any origin in HTML; what no page can hold is a replacement character."""
+    return html.escape(_UNSEEN.sub("\ufffd", text))
 
 
 def _page(title: str, body: str) -> str:

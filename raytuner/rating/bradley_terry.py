@@ -7,7 +7,7 @@ comparison experiments", JASA 65 (1970): with strengths t, and v for how common 
     P(i wins) : P(j wins) : P(tie)  =  exp(t_i) : exp(t_j) : exp(v + (t_i + t_j) / 2).
 
 That is a conditional logit, concave in (t, v), so Newton's method finds the one maximum. A normal
-prior on every strength keeps those finite that never won or never lost.
+prior on every strength, and on v, keeps those finite that never won or never lost.
 """
 
 from __future__ import annotations

@@ -217,3 +217,47 @@ def test_check_and_the_page_of_help(oven, raytuner):
         [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
     )
     assert light.stdout == "False\n"
+
+
+def entered(number, **more):
+    return json.dumps({"yield": number, "hours": 3, **more}, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.json", entered(10**400), "yield: 1000"),
+        ("a.jsonl", '{"yield": 1, "yield": 2, "hours": 3}\n', "a.jsonl, line 1: not valid JSON"),
+        ("a.jsonl", "\n" + entered(1)[:-3], "a.jsonl, line 2: not valid JSON"),
+        ("a.jsonl", "[" * 100_000, "a.jsonl, line 1: not valid JSON"),
+    ],
+)
+def test_a_damaged_file_of_results_is_named(oven, raytuner, name, text, said):
+    assert raytuner("ask").code == 0
+    (oven / name).write_text(text)
+    told = raytuner("tell", "study.yaml", "0", "--file", name)
+    assert (told.code, results_on_record(oven)) == (2, [])
+    assert said in told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_number_is_written_as_people_write_it(oven, raytuner):
+    """Python reads 0_62 as 62, and who meant 0.62 would never know."""
+    assert raytuner("ask").code == 0
+    told = raytuner("tell", "study.yaml", "0", "yield=0_62", "hours=3")
+    assert told.code == 2
+    assert "yield: '0_62' is no number" in told.err
+
+
+def test_an_answer_may_hold_any_character(oven, raytuner):
+    """U+2028 ends a line for Python, and none for JSON."""
+    assert raytuner("ask").code == 0
+    (oven / "a.jsonl").write_text(entered(1, answer="one\u2028two\x85three"), encoding="utf-8")
+    assert raytuner("tell", "study.yaml", "0", "--file", "a.jsonl").code == 0
+
+
+def test_a_slip_ends_no_study(oven, raytuner):
+    assert raytuner("ask").code == 0
+    assert raytuner("tell", "study.yaml", "0", "yield=1", "hours=2").code == 0
+    assert raytuner("tell", "study.yaml", "7", "yield=1", "hours=2").code == 2
+    assert "Stopped early" not in raytuner("results").out

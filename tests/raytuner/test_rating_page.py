@@ -173,3 +173,10 @@ def test_quit_ends_the_command_and_keeps_what_is_rated(run, tab, start, finish):
     ended = finish(process)
     assert ended.code == 0
     assert "2 comparisons by ann are on record" in ended.out
+
+
+def test_what_no_page_can_hold_is_replaced():
+    text = "a\ud800b\x00c\x1b[2Jd\n\te"
+    page = card_page(Card("c", text, text, text, text), 1, "nonce")
+    page.encode()
+    assert "a\ufffdb\ufffdc\ufffd[2Jd\n\te" in page

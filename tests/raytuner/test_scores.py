@@ -63,6 +63,17 @@ def test_costs_and_notes_are_made_plain():
     assert "no finite cost" in bad.failure.message
 
 
+def test_a_key_that_a_tool_told_is_not_kept(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "nothing-that-looks-like-one")
+    said = "the key is nothing-that-looks-like-one, or sk-0123456789abcdef"
+    notes = {"answer": said, "trace": [{"output": said, said: 1}], "calls": 2}
+
+    kept = checked(UnitScore("q", {"m": 1.0}, notes=notes)).notes
+
+    struck = "the key is ***, or ***"
+    assert kept == {"answer": struck, "trace": [{"output": struck, struck: 1}], "calls": 2}
+
+
 def test_failures_stay_failures():
     failure = Failure("rate_limit", "m" * 9000, retryable=True)
     score = checked(UnitScore("q", {"a": 1.0}, failure=failure))
