@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, field_validator
 
 from pipelines.llm.models import LanguageModel, check_named
-from pipelines.llm.outputs import Outputs, Treatment, named_models
+from pipelines.llm.outputs import Outputs, Treatment, models_schema, named_models
 from pipelines.workspace import Sources
 from raytuner.component import ConfigError, refuse_unknown
 
@@ -38,6 +38,7 @@ class RagSpec(Sources):
     models: dict[str, LanguageModel] = Field(
         default_factory=dict,
         description="language models by the names that stages, metrics and the space use",
+        json_schema_extra=models_schema,
     )
     outputs: RagOutputs = Field(
         default_factory=RagOutputs, description="how truncated, empty, ... answers count"

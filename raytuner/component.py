@@ -256,7 +256,7 @@ class Component(BaseModel):
                 return {"anyOf": [{"enum": list(cls.kinds())}, {"type": "object"}]}
             _schema_path.append(cls.role())
             try:
-                schemas = [_inline(cls._kinds[k].model_json_schema()) for k in cls.kinds()]
+                schemas = [inlined(cls._kinds[k].model_json_schema()) for k in cls.kinds()]
             finally:
                 _schema_path.pop()
             return {"anyOf": [{"enum": list(cls.kinds())}, *schemas]}
@@ -273,7 +273,7 @@ class Component(BaseModel):
 _schema_path: list[str] = []
 
 
-def _inline(schema: Mapping[str, Any]) -> dict[str, Any]:
+def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Replace local references by what they point at, so that schemas can be nested."""
     definitions = schema.get("$defs", {})
 

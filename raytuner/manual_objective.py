@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from raytuner.component import ConfigError, digest, nearest
 from raytuner.explanation import Explanation
@@ -29,16 +29,36 @@ ANSWERED = "answered"
 """What is on record for an answer that waits for its rating: 1."""
 RESERVED = ("cost", "seconds")
 """Words of `raytuner tell` that say what a result has cost."""
+_UNITS = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "string"},
+        {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1},
+        {"type": "null"},
+    ]
+}
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    metrics: tuple[str, ...] = Field(default=("score",), min_length=1)
-    minimise: tuple[str, ...] = ()
-    units: Any = None
-    standing: dict[str, Any] | None = None
-    version: str = ""
+    metrics: tuple[str, ...] = Field(
+        default=("score",),
+        min_length=1,
+        description="what is entered for every unit; [rating]: answers, which people compare",
+    )
+    minimise: tuple[str, ...] = Field(default=(), description="metrics of which less is better")
+    units: Annotated[Any, WithJsonSchema(_UNITS)] = Field(
+        default=None,
+        description="what every configuration is tried on: a number, names, or a file; left out: "
+        "one result a trial",
+    )
+    standing: dict[str, Any] | None = Field(
+        default=None, description="trial 0: the configuration as it stands"
+    )
+    version: str = Field(
+        default="", description="change it when experiments no longer compare with earlier ones"
+    )
 
 
 class ManualObjective(Objective):
@@ -91,6 +111,11 @@ class ManualObjective(Objective):
             raise ConfigError.of(error) from error
         units = units_of(given.units, root)
         return cls(given.metrics, given.minimise, units, given.standing, given.version)
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """Give the JSON Schema of the section, for editors."""
+        return _Settings.model_json_schema()
 
     def _check(self) -> None:
         for metric in self._entered:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raytuner.named import objectives
+from raytuner.schema_sharing import shared
 from raytuner.search import Search
 from raytuner.space import Space
 from raytuner.study import Study
@@ -13,6 +14,11 @@ from raytuner.study import Study
 
 def study_schema() -> dict[str, Any]:
     """Describe a study, with the settings of every installed objective."""
+    return shared(written_out())
+
+
+def written_out() -> dict[str, Any]:
+    """Describe a study at length: every objective has the whole of what it is made of."""
     schema = Study.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "raytuner study"

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from raytuner.component import ConfigError
+from pipelines.llm.models import OpenAIModel
+from raytuner.component import ConfigError, inlined
 
 Treatment = Literal["keep", "zero", "fail"]
 
@@ -40,6 +41,14 @@ def named_models(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigError(f"give names and models, such as `small: gpt-4o-mini`, got {value!r:.80}")
     return {name: _model(given) for name, given in value.items()}
+
+
+def models_schema(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema of a study's `models` take what `named_models` takes."""
+    unsaid = inlined(OpenAIModel.model_json_schema())
+    unsaid["required"] = [name for name in unsaid["required"] if name != "kind"]
+    spelled = schema["additionalProperties"]
+    schema["additionalProperties"] = {"anyOf": [{"type": "string"}, unsaid, spelled]}
 
 
 def _model(given: Any) -> Any:

@@ -16,7 +16,7 @@ from pipelines.completion_data import Instances
 from pipelines.llm.client import Client, client_of
 from pipelines.llm.models import LanguageModel, check_named, unpriced
 from pipelines.llm.naming import models_in
-from pipelines.llm.outputs import named_models
+from pipelines.llm.outputs import models_schema, named_models
 from pipelines.llm.probing import probe_all
 from pipelines.rewriting import ModelRewriter, rewriter_of
 from pipelines.workspace import open_cache
@@ -47,7 +47,9 @@ class InstanceSpec(BaseModel):
         default="id", description="the field that names an instance; without it, its number does"
     )
     models: dict[str, LanguageModel] = Field(
-        default_factory=dict, description="language models by the names that the space uses"
+        default_factory=dict,
+        description="language models by the names that the space uses",
+        json_schema_extra=models_schema,
     )
     minimise: tuple[str, ...] = Field(default=(), description="metrics of which less is better")
     version: str = Field(

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from raytuner.schema import study_schema
+from raytuner.schema import study_schema, written_out
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,6 +38,69 @@ def test_the_published_schema_is_the_programs():
 
 def test_it_takes_the_demo(validator, demo):
     assert list(validator.iter_errors(demo)) == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*/study.yaml")), ids=str)
+def test_it_takes_every_example(validator, path):
+    assert list(validator.iter_errors(YAML(typ="safe").load(path.read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["gpt-4o-mini", {"model": "gpt-4o-mini", "free": True}, {"kind": "openai", "model": "m"}],
+)
+@pytest.mark.parametrize("kind", ["agent", "completion", "dialogue", "rag", "workflow"])
+def test_it_takes_models_as_the_program_does(validator, demo, kind, model):
+    """The name of one, or an endpoint's fields: `kind: openai` goes without saying."""
+    needs = {
+        "agent": {"instances": "a.jsonl"},
+        "completion": {"instances": "a.jsonl", "eval_func": "a:b"},
+        "dialogue": {"instances": "a.jsonl", "score": "contains"},
+        "rag": {"documents": "docs", "golden": "golden"},
+        "workflow": {"instances": "a.jsonl", "score": "a:b", "workflow": "a:b", "steps": {}},
+    }
+    demo["objective"] = {"kind": kind, **needs[kind], "models": {"small": model}}
+    assert list(validator.iter_errors(demo)) == []
+
+    demo["objective"]["models"] = {"small": {"model": "m", "base": "http://localhost"}}
+    assert not validator.is_valid(demo)
+
+
+MANUAL = [
+    {},
+    {"metrics": ["a", "b"], "minimise": ["b"], "units": 20, "standing": {"x": 1}, "version": "2"},
+    {"metrics": ["rating"], "units": "questions.jsonl"},
+    {"units": ["a", "b"]},
+]
+
+
+@pytest.mark.parametrize("section", MANUAL, ids=str)
+def test_it_takes_studies_that_people_evaluate(validator, demo, section):
+    demo["objective"] = {"kind": "manual", **section}
+    assert list(validator.iter_errors(demo)) == []
+
+    demo["objective"]["metric"] = "a"
+    assert not validator.is_valid(demo)
+
+
+def test_sharing_changes_nothing_but_the_size():
+    long = written_out()
+    short = study_schema()
+
+    assert expanded(short, short["$defs"]) == expanded(long, long["$defs"])
+    assert len(json.dumps(short)) < len(json.dumps(long)) / 2
+
+
+def expanded(node, definitions):
+    """Write every reference out; what stands beside one belongs to the same schema."""
+    if isinstance(node, list):
+        return [expanded(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    found = {k: expanded(v, definitions) for k, v in node.items() if k not in {"$defs", "$ref"}}
+    if "$ref" in node:
+        found = {**expanded(definitions[node["$ref"].rsplit("/", 1)[-1]], definitions), **found}
+    return found
 
 
 WRONG = {
