@@ -24,7 +24,7 @@ from raytuner.search.learner import mixed
 from raytuner.search.port import Exhausted, Proposer, Sampled
 from raytuner.search.sampling import Random
 from raytuner.search.standing import Standing
-from raytuner.search.surrogate import Surrogate, Vector, encode, fit
+from raytuner.search.surrogate import Modeller, Surrogate, Vector, encode
 from raytuner.space import Space
 
 _LISTED = 2_000
@@ -142,6 +142,7 @@ class _Frugal(Booked):
         self._space = space
         self._seed = seed
         self._standing = Standing(space, objective, _LEVELS)
+        self._modeller = Modeller(self._standing.plan)
         self._prepared = Preparations(self._standing, objective)
         self._draws = Random().start(space, mixed(seed))
         total = space.total()
@@ -185,20 +186,20 @@ class _Frugal(Booked):
 
     def _model(self, tried: Sequence[Params]) -> Surrogate:
         """Model the scores; of points still under way, as it expects them to be."""
-        outcomes = [self.books.outcome(point) for point in tried]
-        scores = [one.score for one in outcomes if one is not None and one.score is not None]
-        worst = min(scores)
-        known = [
-            (point, worst if one.score is None else one.score)
-            for point, one in zip(tried, outcomes, strict=True)
+        outcomes = {digest(point): (point, self.books.outcome(point)) for point in tried}
+        worst = min(o.score for _, o in outcomes.values() if o is not None and o.score is not None)
+        known = {
+            name: (point, worst if one.score is None else one.score)
+            for name, (point, one) in outcomes.items()
             if one is not None
-        ]
-        model = fit(self._standing.plan, *zip(*known, strict=True))
-        waiting = [p for p, one in zip(tried, outcomes, strict=True) if one is None]
+        }
+        model = self._modeller.fit(known)
+        waiting = {name: point for name, (point, one) in outcomes.items() if one is None}
         if not waiting:
             return model
-        believed = zip(waiting, model.predict(waiting)[0].tolist(), strict=True)
-        return fit(self._standing.plan, *zip(*known, *believed, strict=True))
+        means = model.predict(list(waiting.values()))[0].tolist()
+        believed = zip(waiting, zip(waiting.values(), means, strict=True), strict=True)
+        return self._modeller.fit(known, dict(believed))
 
     def _candidates(self, rng: random.Random) -> list[dict[str, Value]]:
         """List fresh points: all there are, or a draw near and far."""

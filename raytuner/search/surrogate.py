@@ -12,6 +12,8 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,9 @@ from raytuner.objective import Params
 from raytuner.search.axes import Layout, positions
 
 Vector = NDArray[np.float64]
+Known = Mapping[str, tuple[Params, float]]
+"""Points and their scores, by name."""
+_NOTHING: Known = MappingProxyType({})
 
 _FITTED = 120
 """How many observations the kernel is fitted to."""
@@ -106,16 +111,23 @@ class Modeller:
         self._first: tuple[tuple[str, float], ...] = ()
         self._kernel: Any = None
 
-    def fit(self, known: Mapping[str, tuple[Params, float]]) -> Surrogate:
-        """Fit the process to points and scores by name, at least one."""
-        new = [name for name in known if name not in self._rows]
-        points = [known[name][0] for name in new]
+    def fit(self, known: Known, believed: Known = _NOTHING) -> Surrogate:
+        """Fit the process.
+
+        Args:
+            known: points and scores by name, at least one.
+            believed: more of them, which the kernel is not fitted to.
+        """
+        every = {**known, **believed}
+        new = [name for name in every if name not in self._rows]
+        points = [every[name][0] for name in new]
         self._rows.update(zip(new, encode(self._plan, points), strict=True) if new else ())
-        inputs = np.array([self._rows[name] for name in known])
-        raw = np.array([score for _, score in known.values()], dtype=np.float64)
-        first = tuple((name, score) for name, (_, score) in known.items())[: fitted_to(len(raw))]
+        inputs = np.array([self._rows[name] for name in every])
+        raw = np.array([score for _, score in every.values()], dtype=np.float64)
+        size = fitted_to(len(known))
+        first = tuple((name, score) for name, (_, score) in islice(known.items(), size))
         if first != self._first:
-            self._kernel = _fitted(inputs[: len(first)], raw[: len(first)])
+            self._kernel = _fitted(inputs[:size], raw[:size])
             self._first = first
         return _rest(self._plan, inputs, raw, self._kernel)
 
