@@ -130,3 +130,27 @@ def test_an_objective_that_answers_nothing_is_said(tiny, raytuner):
     found = raytuner("serve", "study.yaml")
     assert found.code == 2
     assert "answers no questions, so there is nothing to serve" in found.err
+
+
+@pytest.mark.slow
+def test_replicas_answer_as_one_process_does(ran, tiny, start):
+    answers = []
+    for options in ([], ["--backend", "ray", "--replicas", "2", "--address", "local"]):
+        process = start("serve", "study.yaml", "--port", "0", *options)
+        _, url = started(process)
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        found = [
+            client.chat.completions.create(
+                model="tiny", messages=[{"role": "user", "content": question}]
+            )
+            for question in (
+                "Where do apples grow?",
+                "What does sourdough need?",
+                "Which are high?",
+            )
+        ]
+        answers.append([(a.choices[0].message.content, a.model_extra["passages"]) for a in found])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""
+    assert answers[0] == answers[1]
