@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from raytuner.component import RaytunerError
 from raytuner.cost import Cost as Cost  # noqa: PLC0414 - a part of the port
+from raytuner.exchange import Arrays as Arrays  # noqa: PLC0414
+from raytuner.exchange import Exchange as Exchange  # noqa: PLC0414
 from raytuner.metering import Meter as Meter  # noqa: PLC0414
 from raytuner.metering import Tally as Tally  # noqa: PLC0414
 
@@ -78,25 +77,6 @@ class UnitScore(NamedTuple):
     seconds: float = 0.0
     failure: Failure | None = None
     notes: Mapping[str, Any] | None = None
-
-
-Arrays = Mapping[str, NDArray[np.generic]]
-"""One artifact as named arrays; what others gave is read-only."""
-
-
-class Exchange(Protocol):
-    """Where processes that share no disk pass finished artifacts to each other."""
-
-    def obtain(self, key: str, build: Callable[[], Arrays]) -> Arrays:
-        """Give the artifact of a key, which at most one process at a time builds.
-
-        Waits while another process builds it. If that one is lost or fails, the next one
-        builds; what `build` raises is raised here, and the key stays free.
-
-        Args:
-            key: 32 hexadecimal digits that cover everything the artifact depends on.
-            build: makes the artifact; not called if anybody has made it.
-        """
 
 
 class Objective(ABC):

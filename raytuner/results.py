@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 60
 """Trials that a notebook shows, as pandas does."""
-
-
 _COVERED = 0.9
 """Share of the questions that anybody has the metric for, and the best one must have it."""
 

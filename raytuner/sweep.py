@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from raytuner.budget import Budget, Purse, Spent
+from raytuner.budget import Budget, Spent
 from raytuner.component import RaytunerError
 from raytuner.course import Course
 from raytuner.events import ended_event, units_event
@@ -33,8 +33,8 @@ from raytuner.rounds import Rounds
 from raytuner.rungs import Rungs
 from raytuner.schedulers import Full, Judge
 from raytuner.search import Proposer
+from raytuner.till import gate_of, purse_of
 from raytuner.trial import Trial
-from raytuner.turnstile import LocalGate
 from raytuner.worker import Ended, Job, Patience
 
 
@@ -124,24 +124,11 @@ class Sweep:
         self._cancel = threading.Event()
         self._ledger = Ledger(journal, self.cancel)
         limited = budget.usd is not None or budget.tokens is not None
-        self.purse = Purse(
-            budget.usd,
-            record.spent_usd,
-            tokens=budget.tokens,
-            tokens_spent=record.spent_tokens,
-            ledger=None if journal.folder is None else self._ledger,
-        )
+        self.purse = purse_of(budget, record, None if journal.folder is None else self._ledger)
         self._aside = Aside(budget.usd, budget.tokens, len(record.held_out))
         self.purse.kept = KEPT if self._rounds.keeps else 0.0
         self.paid = limited or objective.paid()
-        answers = objective.answers()
-        self.gate = LocalGate(
-            self.purse,
-            recall=None if answers is None else answers.recall,
-            keep=None if answers is None else answers.keep,
-            place="" if answers is None else answers.place,
-            cancelled=self._cancel.is_set,
-        )
+        self.gate = gate_of(objective, self.purse, self._cancel.is_set)
         self._state = threading.Condition()
         self._running: dict[str, Trial] = {}
         self._started = time.monotonic()
@@ -287,7 +274,8 @@ class Sweep:
         try:
             yield
         except BaseException as error:
-            self.cancel(_reason(error))
+            ended = isinstance(error, KeyboardInterrupt | asyncio.CancelledError)
+            self.cancel("interrupted" if ended else str(error) or type(error).__name__)
             self._ledger.close()
             with contextlib.suppress(OSError, RaytunerError):  # what ended it says more
                 self._journal.append({"event": "closed", "reason": self.stop_reason})
@@ -308,8 +296,3 @@ class Sweep:
         with self._state:
             if self._rounds.more(self._running):
                 self.cancel(f"the budget of {self._budget.seconds:g} seconds is used")
-
-
-def _reason(error: BaseException) -> str:
-    interrupted = isinstance(error, KeyboardInterrupt | asyncio.CancelledError)
-    return "interrupted" if interrupted else str(error) or type(error).__name__
