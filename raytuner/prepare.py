@@ -17,6 +17,7 @@ from raytuner.schedulers import Race, Scheduler
 from raytuner.search import Search
 from raytuner.space import Space
 from raytuner.split import Split
+from raytuner.strike import exposed, strike
 from raytuner.study import Study
 from raytuner.tables import COLUMNS
 from raytuner.warm_start import Task, WarmStart, warm_start
@@ -117,6 +118,7 @@ def prepare(study: Study, root: Path | None = None, *, in_memory: bool = False) 
         ConfigError: one sentence naming field, value and what would be right.
     """
     root = root or Path.cwd()
+    _refuse_secrets(study)
     space = study.parsed_space()
     space.check()
     _refuse_columns(space)
@@ -190,6 +192,18 @@ def preflight(prepared: Prepared) -> None:
     writer = study.search.writer(prepared.objective)
     if writer is not None:
         writer.preflight()
+
+
+def _refuse_secrets(study: Study) -> None:
+    """Refuse a study that holds a key: journal, reports and models would be told."""
+    found = exposed(study)
+    if found is not None:
+        place, variable = found
+        raise ConfigError(
+            f"{strike('.'.join(map(str, place)))}: it holds the value of ${variable}, which would "
+            "be on record and be shown; leave it out: keys come from the environment",
+            place,
+        )
 
 
 def _refuse_columns(space: Space) -> None:

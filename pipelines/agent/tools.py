@@ -160,7 +160,10 @@ def llamaindex_tool(name: str, tool: Tool, description: str) -> Any:
     from llama_index.core.tools import FunctionTool
 
     async def called(**arguments: Any) -> Any:
-        return tool(**arguments)
+        try:
+            return tool(**arguments)
+        except (SystemExit, KeyboardInterrupt) as error:  # would tear LlamaIndex's loop down
+            raise RuntimeError(f"it raised {type(error).__name__}: {error}") from error
 
     return FunctionTool(async_fn=called, metadata=_metadata(name, tool, description))
 

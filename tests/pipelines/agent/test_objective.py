@@ -93,6 +93,18 @@ def test_secrets_in_exceptions_of_tools_are_struck_out(made, scored, monkeypatch
     assert notes["no success"] == "weather raised OSError: no ***"
 
 
+@pytest.mark.parametrize("kind", ["function", "react"])
+@pytest.mark.parametrize("name", ["leave", "interrupt"])
+def test_a_tool_that_wants_to_end_everything_is_scored(made, scored, name, kind, capfd):
+    item = {**SKY, "question": f"What does {name} say of Paris?"}
+    tool = f"tests.pipelines.agent.toolbox:{name}"
+    found = scored(made([item], tools=[tool], type=kind))["sky"]
+    assert found.failure is None
+    assert (found.scores["success"], found.scores["tool_errors"]) == (0, 1)
+    assert f"{name} raised RuntimeError" in found.notes["no success"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_errors_of_tools_may_be_left_to_the_answer(made, scored):
     item = {**SKY, "answer": "no satellite"}
     judged = made([item], tools=[WEATHER], more={"tool_errors": "judge"})

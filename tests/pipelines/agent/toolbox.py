@@ -78,3 +78,13 @@ def search(query: str) -> str:
 def untellable(opener: Opener) -> str:
     """Take what no JSON can spell."""
     return str(opener)
+
+
+def leave(city: str) -> str:
+    """Say what leave says of a city."""
+    raise SystemExit(city)
+
+
+def interrupt(city: str) -> str:
+    """Say what interrupt says of a city."""
+    raise KeyboardInterrupt(city)
