@@ -128,7 +128,8 @@ class Intake:
         for parent in lineage.parents:
             with contextlib.suppress(ConfigError):  # a parent that could not run has no key
                 keys.append(self._objective.key(parent))
-        return Origin(lineage.how, tuple(keys), lineage.generation, lineage.note)
+        generation = -1 if lineage.generation is None else lineage.generation
+        return Origin(lineage.how, tuple(keys), generation, lineage.note)
 
     def _enough(self) -> bool:
         """Tell whether what is made in the background is all that the budget of trials lets in."""

@@ -14,14 +14,14 @@ class Lineage(NamedTuple):
         how: what made it: `random`, `mutation`, `crossover`, `exploit`, `reflection`, ...
         parents: points of the search it was made from, the most important one first; none for
             one that was made from nothing.
-        generation: 0 for one without parents, else one more than that of the youngest parent, or
-            the search's own count.
+        generation: by the search's own count; None: one more than that of the youngest parent, 0
+            without parents.
         note: one short sentence for people, such as what a language model was asked to mend.
     """
 
     how: str
     parents: tuple[Params, ...] = ()
-    generation: int = 0
+    generation: int | None = None
     note: str = ""
 
 
@@ -31,7 +31,7 @@ class Origin(NamedTuple):
     Attributes:
         how: what made it, as in `Lineage`.
         parents: keys of the trials it was made from, the most important one first.
-        generation: as in `Lineage`.
+        generation: as in `Lineage`; below 0: to be counted when the trial is put on record.
         note: one short sentence for people, or nothing.
     """
 

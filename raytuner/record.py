@@ -129,7 +129,8 @@ class Record:
         trial.number = self._numbers[key]
         trial.params = dict(params)
         trial.baseline = trial.baseline or baseline
-        trial.origin = trial.origin or origin  # of one proposed again the first one counts
+        if trial.origin is None and origin is not None:  # of one proposed again the first counts
+            trial.origin = self._counted(origin)
         trial.status = "complete" if trial.complete else "stopped"
         return trial
 
@@ -138,6 +139,14 @@ class Record:
         looked = frozenset(keys)
         if looked not in self.looks:
             self.looks.append(looked)
+
+    def _counted(self, origin: Origin) -> Origin:
+        """Count the generation of a trial whose search does not."""
+        if origin.generation >= 0:
+            return origin
+        known = [self.trials[key].origin for key in origin.parents if key in self.trials]
+        ages = [parent.generation if parent else 0 for parent in known]
+        return origin._replace(generation=1 + max(ages) if ages else 0)
 
     def _trial(self, key: str, params: Params) -> Trial:
         if key not in self.trials:

@@ -139,7 +139,7 @@ class Descent:
     def generation(self, plan: Plan) -> int:
         """Count one more than that of the youngest parent."""
         known = [self.lineage(params) for params in plan.origins]
-        return max((one.generation + 1 if one else 1 for one in known), default=0)
+        return max(((one.generation or 0) + 1 if one else 1 for one in known), default=0)
 
     def fresh(self, point: Params) -> bool:
         """Tell whether nobody has proposed or tried a point that may be."""

@@ -162,9 +162,8 @@ class _Nursery:
             changed = self._search.explore(self._herd, ranked, current(parent), rng)
             copy = forked(parent, changed, at)
             if copy not in self._herd and not self._space.violated(changed):
-                generation = len(changes(copy)) or 1
                 note = f"goes on from step {at}" if at else ""
-                self._descent = Lineage("exploit", (parent,), generation, note)
+                self._descent = Lineage("exploit", (parent,), note=note)
                 return copy
         return self._stranger(rng)
 
