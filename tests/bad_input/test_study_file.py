@@ -102,7 +102,7 @@ FIELDS = {
     ),
     "unknown objective": (
         {"objective__kind": "rga"},
-        "line 4: objective.kind: no objective called 'rga'; known: completion, rag",
+        "line 4: objective.kind: no objective called 'rga'; known: adapter, agent, command, ",
         "Did you mean 'rag'?",
     ),
     "objective that is not there": (

@@ -186,7 +186,9 @@ def test_it_works_wherever_trials_run_and_whoever_stops_them(tmp_path, endpoint,
     results = raytuner.run(evolving(tmp_path, **more), tmp_path)
     assert len(set(prompts(results))) == len(results.record.current) == 9
     assert not results.failed
-    assert GOOD in results.best.params["prompt"].lower()
+    assert any(GOOD in prompt.lower() for prompt in prompts(results))
+    if "scheduler" not in more:  # else what came last may have been stopped early
+        assert GOOD in results.best.params["prompt"].lower()
     assert endpoint.repeated() == []
 
 

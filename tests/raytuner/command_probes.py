@@ -51,7 +51,7 @@ def alive(pid):
 
 
 def children():
-    """List the living children of this process."""
+    """List the living supervisors that this process has started."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -59,6 +59,7 @@ def children():
                 state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
             except OSError:
                 continue
-            if int(parent) == os.getpid() and state != "Z":
+            own = int(parent) == os.getpid() and state != "Z"
+            if own and b"supervise" in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
     return found
