@@ -154,6 +154,13 @@ class GeneratorObjective(Trainable):
     ) -> Iterator[tuple[int, _Given]]:
         """Run the generator, anew whenever the parameters change."""
         while done < last:
+            if done and state is None:  # it would begin anew, and its first step pass for a later
+                reason = (
+                    f"the parameters change after step {done}, and the generator gave no state "
+                    "there to go on from; yield (metrics, state) after every step"
+                )
+                yield done + 1, _Given(Step({}, failure=Failure("objective", reason)))
+                return
             end = min(last, next(s.until for s in schedule if s.until > done))
             given: _Given | None = None
             for given in self._segment(at_step(schedule, done + 1), state, end - done):
