@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pipelines.answering import RagAnswerer, with_answers
 from pipelines.config import RagConfig
-from pipelines.embedders.adapted import rooted
+from pipelines.embedders.adapted import rooted, trained_on
 from pipelines.estimate import question_bounds, total
 from pipelines.evaluating import Evaluation
 from pipelines.explaining import explained
@@ -143,9 +143,15 @@ class RagObjective(GoldenObjective):
         return self._ingestion(params).key
 
     def plan(self, points: Sequence[Params]) -> Mapping[str, float]:
-        """Count distinct ingestions, chunks, and texts to be embedded; bound what that costs."""
-        ingestions = map(self._ingestion, points)
-        return preparation(ingestions, self.workspace.queries, self._missing)
+        """Count distinct ingestions, chunks, and texts to be embedded; bound what that costs.
+
+        Questions that an adapter was trained on are counted too: on them it flatters itself.
+        """
+        ingestions = [self._ingestion(point) for point in points]
+        counts = preparation(ingestions, self.workspace.queries, self._missing)
+        seen = set().union(*(trained_on(one.config.embedder) for one in ingestions))
+        known = sum(content in seen for content in self.contents().values()) if seen else 0
+        return {**counts, "questions an adapter was trained on": known} if known else counts
 
     def explain(self, params: Params, units: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Show evidence, hits and answers, without paying for anything."""

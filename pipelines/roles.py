@@ -15,9 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from pydantic import Field
 
+from pipelines.embedding import CorpusEmbedder as CorpusEmbedder  # noqa: PLC0414 - roles too
+from pipelines.embedding import Embed as Embed  # noqa: PLC0414
+from pipelines.embedding import Embedded as Embedded  # noqa: PLC0414
+from pipelines.embedding import Embedder as Embedder  # noqa: PLC0414
+from pipelines.embedding import EmbedTexts as EmbedTexts  # noqa: PLC0414
 from pipelines.types import Answer, Corpus, IntArray, Question, Ranking, Response, Vectors
 from raytuner.component import Component
-from raytuner.objective import Failure, Meter
+from raytuner.objective import Failure
 
 if TYPE_CHECKING:
     from pipelines.llm.batch import Converse, Dialogue
@@ -66,85 +71,6 @@ class Chunker(Component):
         """Do `split` for many texts; a chunker that compares vectors takes them from `embed`."""
         del embed
         return [self.split(text) for text in texts]
-
-
-class Embedded(NamedTuple):
-    """Vectors and what the model did not see of each text.
-
-    Attributes:
-        vectors: float32 [n, dimensions], unit length.
-        cut: int64 [n], tokens beyond the model's limit that were dropped (0: none).
-    """
-
-    vectors: Vectors
-    cut: IntArray
-
-
-class Embedder(Component):
-    """Turns texts into vectors. A text's vector depends on nothing but the text and its role."""
-
-    exclusive: ClassVar[bool] = True
-    """Uses all cores itself, so that only one call at a time makes sense on a host."""
-
-    def reusable(self) -> bool:
-        """Whether a vector may be kept per text; False if it depends on its batch."""
-        return True
-
-    @abstractmethod
-    def fingerprint(self) -> str:
-        """Identify the vectors: model, revision, precision, limit, prefixes. Loads no model."""
-
-    @abstractmethod
-    def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
-        """Embed texts as queries or as documents, in the order given.
-
-        Raises:
-            ObjectiveFailure: rate_limit, timeout or provider failures of a remote model.
-            ConfigError: the model cannot be had (missing weights, key or package).
-        """
-
-    def source(self) -> Embedder | None:
-        """Give the embedder whose vectors are all that this one needs, or None.
-
-        They are what is kept per text; `derive` makes this one's from them.
-        """
-        return None
-
-    def derive(self, embedded: Embedded, *, query: bool) -> Embedded:
-        """Make vectors from those of `source`."""
-        del query
-        return embedded
-
-
-Embed = Callable[[Embedder, Sequence[str]], Vectors]
-"""(embedder, texts) to float32 [texts, dimensions]: their unit vectors as documents, cached and
-accounted."""
-EmbedTexts = Callable[[Sequence[str]], Vectors]
-"""Texts to float32 [texts, dimensions], by an embedder that was fitted before."""
-
-
-class CorpusEmbedder(Embedder):
-    """An embedder fitted on the very chunks it embeds (tf-idf, LSA): nothing to cache per text."""
-
-    @abstractmethod
-    def fit_embed(
-        self, documents: Sequence[str], queries: Sequence[str]
-    ) -> tuple[Vectors, Vectors]:
-        """Fit on `documents`; give the vectors of both."""
-
-    def fit(self, documents: Sequence[str]) -> tuple[Vectors, EmbedTexts]:
-        """Fit once for any number of texts to come.
-
-        Returns:
-            Vectors of `documents`, and what gives the vectors of other texts.
-        """
-        vectors, _ = self.fit_embed(documents, ())
-        return vectors, lambda texts: self.fit_embed(documents, texts)[1]
-
-    def embed(self, texts: Sequence[str], *, query: bool, meter: Meter) -> Embedded:
-        """Refuse: vectors of a fitted embedder mean nothing without its corpus."""
-        del texts, query, meter
-        raise TypeError(f"{self.kind} is fitted on the corpus: call fit_embed")
 
 
 class Index(Protocol):

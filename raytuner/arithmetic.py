@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 
-_guard = threading.Lock()
-_users = 0
-_limits: contextlib.AbstractContextManager[object] | None = None
+_turn = threading.RLock()
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS to one thread in this process.
+    """Hold BLAS to one thread in this process, for one caller at a time.
 
-    The limit is the whole process's. It is lifted when the last of those who asked for it, in
-    whatever thread, has left: else one who leaves would change the bits of the others.
+    The limit is the whole process's: whoever left first would lift it for the others, and
+    threadpoolctl lets only one thread set it. So callers in other threads wait for their turn.
     """
-    global _users, _limits  # noqa: PLW0603 - so is what it stands for
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with _guard:
-        if _users == 0:
-            _limits = threadpool_limits(1)
-            _limits.__enter__()
-        _users += 1
-    try:
+    with _turn, threadpool_limits(1):
         yield
-    finally:
-        with _guard:
-            _users -= 1
-            if _users == 0 and _limits is not None:
-                _limits.__exit__(None, None, None)
-                _limits = None
+
+
+def _renew() -> None:
+    global _turn  # noqa: PLW0603 - the thread that may hold it does not exist in the child
+    _turn = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew)

@@ -12,7 +12,7 @@ from pipelines.adapter.config import Training
 from pipelines.adapter.course import Course, Epoch, Grounds, Stretch, Walk, course
 from pipelines.adapter.material import Material
 from pipelines.adapter.parts import Parts, divide
-from pipelines.adapter.spec import AdapterSpec, Shares
+from pipelines.adapter.spec import AdapterSpec, Shares, refuse
 from pipelines.adapter.trainer import DivergedError
 from pipelines.config import RagConfig
 from pipelines.embedders.adapted import rooted
@@ -60,7 +60,7 @@ class AdapterObjective(GoldenObjective, Trainable):
         self.config = rooted(RagConfig.parse(pipeline, ("pipeline",)), root)
         self.training = Training.parse(spec.training)
         self._measures = parse_metrics(spec.metrics)
-        self._check()
+        refuse(self.config, self._measures)
         self._material: Material | None = None
 
     @classmethod
@@ -72,7 +72,10 @@ class AdapterObjective(GoldenObjective, Trainable):
     def schema() -> dict[str, Any]:
         """Give the JSON Schema of the section, for editors."""
         schema = AdapterSpec.model_json_schema()
-        schema["properties"]["pipeline"] = RagConfig.model_json_schema()
+        pipeline = RagConfig.model_json_schema()
+        for stage in ("query", "generator"):  # only retrieves
+            del pipeline["properties"][stage]
+        schema["properties"]["pipeline"] = pipeline
         schema["properties"]["training"] = Training.model_json_schema()
         return schema
 
@@ -289,33 +292,6 @@ class AdapterObjective(GoldenObjective, Trainable):
         vectors, queries = self.workspace.cache.vectors, self.workspace.queries
         missing = vectors.lookup_missing(embedder, texts, query=False)
         return missing + vectors.lookup_missing(embedder, queries, query=True)
-
-    def _check(self) -> None:
-        """Refuse what cannot be scored after every epoch.
-
-        Raises:
-            ConfigError: it asks language models, or compares no vectors.
-        """
-        for number, metric in enumerate(self._measures):
-            if metric.paid or metric.needs_answer:
-                raise ConfigError(
-                    f"metrics.{number}: {metric.name} is about answers, and an adapter study only "
-                    "retrieves; give metrics such as ndcg@10, recall, mrr",
-                    ("metrics", number),
-                )
-        config = self.config
-        if config.paid or config.generator is not None:
-            raise ConfigError(
-                "pipeline: an adapter study only retrieves, and after every epoch; leave query, "
-                "generator and rerankers that ask a language model out",
-                ("pipeline",),
-            )
-        if not config.needs_vectors():
-            raise ConfigError(
-                f"pipeline.retriever: {config.retriever.kind} compares no vectors, so there is "
-                "nothing to adapt; give dense or hybrid",
-                ("pipeline", "retriever"),
-            )
 
 
 @lru_cache(maxsize=4)

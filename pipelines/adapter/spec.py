@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipelines.config import RagConfig
+from pipelines.roles import Metric
 from pipelines.workspace import Sources
 from raytuner.component import ConfigError, refuse_unknown
 
@@ -88,3 +90,30 @@ _SHAPES: Mapping[str, tuple[Any, str]] = {
     "training": (Mapping, "fields such as `learning_rate: 1e-3`"),
     "split": (Mapping, "shares such as {train: 0.4, validate: 0.2, held_out: 0.4}"),
 }
+
+
+def refuse(config: RagConfig, measures: Sequence[Metric]) -> None:
+    """Refuse what cannot be scored after every epoch.
+
+    Raises:
+        ConfigError: it asks language models, or compares no vectors.
+    """
+    for number, metric in enumerate(measures):
+        if metric.paid or metric.needs_answer:
+            raise ConfigError(
+                f"metrics.{number}: {metric.name} is about answers, and an adapter study only "
+                "retrieves; give metrics such as ndcg@10, recall, mrr",
+                ("metrics", number),
+            )
+    if config.paid or config.generator is not None:
+        raise ConfigError(
+            "pipeline: an adapter study only retrieves, and after every epoch; leave query, "
+            "generator and rerankers that ask a language model out",
+            ("pipeline",),
+        )
+    if not config.needs_vectors():
+        raise ConfigError(
+            f"pipeline.retriever: {config.retriever.kind} compares no vectors, so there is "
+            "nothing to adapt; give dense or hybrid",
+            ("pipeline", "retriever"),
+        )

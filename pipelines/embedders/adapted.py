@@ -134,6 +134,14 @@ def fitted_on(texts: Sequence[str]) -> str:
     return digest("fitted on", list(texts))
 
 
+def trained_on(embedder: Embedder) -> frozenset[str]:
+    """Name the questions that an adapter has seen, by the digests of their contents."""
+    if not isinstance(embedder, Adapted | AdaptedFitted):
+        return frozenset()
+    seen = _opened(embedder.base, embedder.adapter).about.get("questions", ())
+    return frozenset(map(str, seen)) | trained_on(embedder.base)
+
+
 def rooted(part: _Part, root: Path) -> _Part:
     """Give a copy of a configuration whose adapters are found from anywhere.
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from pipelines.embedders.projection import read_adapter
+from pipelines.objective import RagObjective
 from raytuner.component import ConfigError
 from raytuner.objective import ObjectiveFailure, Tally
 from raytuner.schedule import forked, read_schedule
+from raytuner.split import split
 
 FAST = {"learning_rate": 3e-3}
 PIPELINE = {"chunker": {"kind": "sentence", "size": 24, "overlap": 0}}
@@ -303,3 +305,36 @@ def test_nothing_is_written_of_the_embedder_as_it_stands(make, tmp_path):
     with pytest.raises(ConfigError, match="no adapter to write"):
         make().write({"adapter.kind": "none"}, tmp_path / "a.npz", Tally())
     assert not (tmp_path / "a.npz").exists()
+
+
+# ---- in a RAG study
+
+
+def test_a_rag_study_counts_the_questions_that_its_adapter_was_trained_on(
+    make, handbook, tmp_path, scored
+):
+    objective = make()
+    objective.write(FAST, handbook.root / "a.npz", Tally())
+    section = {**handbook.section, "metrics": ["ndcg@10"]}
+    pipeline = {**objective.config.plain(), "chunker": PIPELINE["chunker"]}
+    rag = RagObjective.build({**section, "pipeline": pipeline}, root=handbook.root, seed=0)
+    adapted = {
+        "embedder.kind": "adapted-fitted", "embedder.base": "lsa",
+        "embedder.base.dimensions": 24, "embedder.adapter": "a.npz",
+    }  # fmt: skip
+    told = "questions an adapter was trained on"
+    assert told not in rag.plan([{}])
+    seen = len(objective.parts.train) + len(objective.parts.validate)
+    assert rag.plan([{}, adapted])[told] == seen
+    there, _ = scored(objective, FAST, objective.tests())
+    here, _ = scored(rag, adapted, objective.tests())
+    assert {u: o.scores["ndcg@10"] for u, o in there.items()} == {
+        u: o.scores["ndcg@10"] for u, o in here.items()
+    }
+
+
+def test_with_the_default_share_of_studies_the_same_questions_are_held_out(make, handbook):
+    objective = make(split={"train": 0.3, "validate": 0.1, "held_out": 0.6})
+    rag = RagObjective.build(handbook.section, root=handbook.root, seed=5)
+    divided = split(rag.units(), rag.groups(), rag.strata())
+    assert set(divided.held_out) == set(objective.tests())

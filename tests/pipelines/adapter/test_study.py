@@ -1,0 +1,109 @@
+"""Whole studies: trial 0, schedulers that know steps, a killed driver, the verdict."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from raytuner import Study, run
+from raytuner.results import Results
+
+SEARCHES = {
+    "pbt": ("{kind: pbt, population: 4, samples: 12}", "{kind: pbt, interval: 2}"),
+    "bohb": ("{kind: bohb, samples: 12}", "bohb"),
+}
+STUDY = """
+version: 1
+name: adapter
+backend: inprocess
+objective:
+  kind: adapter
+  documents: docs
+  golden: golden.jsonl
+  metrics: [ndcg@10, mrr]
+  cache: cache
+  epochs: 8
+  split: {{train: 0.3, validate: 0.1, held_out: 0.6}}
+  pipeline:
+    chunker: {{kind: sentence, size: 24, overlap: 0}}
+    embedder: {{kind: lsa, dimensions: 6}}
+space:
+  learning_rate: {{float: [1.0e-4, 1.0e-2], log: true}}
+  batch_size: {{choice: [4, 16]}}
+  regularisation: {{float: [1.0e-3, 1.0], log: true}}
+metric: ndcg@10
+search: {search}
+scheduler: {scheduler}
+"""
+
+
+def write(handbook, search="random", scheduler="none"):
+    path = handbook.root / "study.yaml"
+    path.write_text(STUDY.format(search=search, scheduler=scheduler))
+    return path
+
+
+def trials(results):
+    """Give what a run has found, without how long it took."""
+    found = []
+    for trial in results.record.current:
+        origin = trial.origin
+        found.append((
+            trial.key, trial.status, results.score(trial),
+            None if origin is None else (origin.parents, origin.generation),
+        ))  # fmt: skip
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_killed_driver_resumes_to_the_same_trials(handbook, make_handbook, tmp_path, start, name):
+    if name == "bohb":
+        pytest.importorskip("ConfigSpace")
+    search, scheduler = SEARCHES[name]
+    calm = tmp_path / "calm"
+    calm.mkdir()
+    undisturbed = write(make_handbook(calm), search, scheduler)
+    study = write(handbook, search, scheduler)
+    one = start("run", undisturbed)
+    assert one.wait(timeout=240) == 0, one.communicate()
+    killed = start("run", study)
+    journal = handbook.root / "runs" / "adapter" / "journal.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and journal.read_text().count('"epoch 4"') >= 5):
+        assert killed.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    resumed = start("run", study)
+    assert resumed.wait(timeout=240) == 0, resumed.communicate()
+    found = [Results.open(root / "runs" / "adapter") for root in (calm, handbook.root)]
+    assert trials(found[0]) == trials(found[1])
+    assert found[0].verdict.sentence == found[1].verdict.sentence
+    if name == "pbt":
+        assert any(one[3] and one[3][0] for one in trials(found[1]))  # somebody was copied
+
+
+def test_trial_0_is_the_embedder_where_the_space_says_nothing_of_adapters(handbook):
+    study = Study(
+        objective={
+            **handbook.section, "kind": "adapter", "metrics": ["ndcg@10"], "epochs": 3,
+            "split": {"train": 0.3, "validate": 0.1, "held_out": 0.6},
+            "pipeline": {
+                "embedder": {"kind": "lsa", "dimensions": 6},
+                "chunker": {"kind": "sentence", "size": 24},
+            },
+        },
+        space={"learning_rate": {"choice": [0.003, 0.0003]}},
+        scheduler="none",
+    )  # fmt: skip
+    results = run(study, handbook.root, in_memory=True)
+    standing, *others = results.record.current
+    assert standing.params["adapter.kind"] == "none"
+    assert len(others) == 2
+    assert results.work["epochs trained"] == 6
+    assert results.verdict.baseline == 0
+    assert results.verdict.questions.held_out == 22
+    assert set(results.trials["status"]) == {"complete"}
