@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from raytuner.by_hand import manual_of, told
 from raytuner.component import ConfigError
 from raytuner.cost import Cost
-from raytuner.entries import by_unit, scores_of
 from raytuner.events import dropped_event, rung_event, units_event, withdrawn_event
+from raytuner.manual.by_hand import manual_of, told
+from raytuner.manual.entries import by_unit, scores_of
 from raytuner.objective import Failure, Params, UnitScore
 from raytuner.prepare import prepare
 from raytuner.rating.scoring import ANSWER

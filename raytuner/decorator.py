@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from raytuner.callable_objective import CallableObjective
 from raytuner.component import ConfigError
 from raytuner.function import FunctionObjective
 from raytuner.identity import bare
-from raytuner.items import Source
 from raytuner.objective import Objective
-from raytuner.own_settings import OwnSettings
-from raytuner.training_function import GeneratorObjective
+from raytuner.own.callable_objective import CallableObjective
+from raytuner.own.generator import GeneratorObjective
+from raytuner.own.items import Source
+from raytuner.own.settings import OwnSettings
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MARK = "__raytuner_objective__"

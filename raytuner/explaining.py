@@ -7,14 +7,13 @@ study's objective is made again from the journal, and asked, if it is still the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from raytuner.component import RaytunerError, import_plugins
+from raytuner.component import RaytunerError
 from raytuner.journal import Event, read
 from raytuner.objective import Objective
+from raytuner.recorded import recorded_objective
 from raytuner.results import Results
-from raytuner.study import Study
 from raytuner.trial import Trial
 
 _KEPT = 4_000
@@ -89,8 +88,7 @@ def explaining(results: Results) -> Explaining:
     if not root or not config.get("objective"):
         return Explaining(None, "the objective is a Python object, which the journal cannot hold")
     try:
-        import_plugins(config.get("plugins") or [])
-        objective = Study.parse(config).build_objective(Path(root))
+        objective = recorded_objective(config, root)
         scope = objective.scope()
     except Exception as error:  # noqa: BLE001 - a user's own objective may raise anything
         return Explaining(None, f"the study's data cannot be opened here: {_told(error)}")

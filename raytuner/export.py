@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import textwrap
-from pathlib import Path
 
 from raytuner import __version__
-from raytuner.component import ConfigError, import_plugins
+from raytuner.component import ConfigError
 from raytuner.journal import read
 from raytuner.objective import Objective
 from raytuner.printable import plain
+from raytuner.recorded import recorded_objective
 from raytuner.results import Results
-from raytuner.study import Study
 from raytuner.trial import Trial
 
 
@@ -84,8 +83,7 @@ def objective_of(results: Results) -> Objective | None:
     config, root = opened.get("config"), opened.get("root")
     if not config or not config.get("objective") or not root:
         return None
-    import_plugins(config.get("plugins") or [])
-    return Study.parse(config).build_objective(Path(root))
+    return recorded_objective(config, root)
 
 
 def _yaml(data: dict[str, object]) -> str:

@@ -120,7 +120,7 @@ def _entries(
     answers: Path | None,
 ) -> dict[str, dict[str, Any]]:
     """Put together what arguments and files say of every unit."""
-    from raytuner.entries import pairs_of, read_answers, read_entries
+    from raytuner.manual.entries import pairs_of, read_answers, read_entries
 
     units = tuner.objective.units()
     only = unit or (units[0] if len(units) == 1 else None)

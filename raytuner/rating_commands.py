@@ -17,8 +17,8 @@ from raytuner.flags import has_screen, json_option, run_folder
 from raytuner.printable import plain, print_json, spell_params
 
 if TYPE_CHECKING:
+    from raytuner.manual.round import Round
     from raytuner.rating.standings import Standings
-    from raytuner.rating_round import Round
     from raytuner.results import Results
 
 
@@ -45,13 +45,13 @@ def rate(
     STUDY is a run folder, or the study file whose run folder it is. Every judgement is on disk
     before the next one is asked for; the run itself is only read, and may go on meanwhile.
     """
-    from raytuner.rating_round import Round
+    from raytuner.manual.round import Round
 
     with Round(run_folder(study), rater, _numbers(trials)) as rating:
         if page:
             _serve(rating, number, port, show=show)
         else:
-            from raytuner.rating_terminal import rate_in_terminal
+            from raytuner.manual.terminal import rate_in_terminal
 
             rate_in_terminal(rating, number)
         click.echo(f"{rating.rated} comparisons by {rater} are on record")
@@ -103,7 +103,7 @@ def _numbers(given: str | None) -> Sequence[int]:
 
 def _serve(rating: Round, number: int | None, port: int, *, show: bool) -> None:
     """Serve the page until the rater is done, or Ctrl-C."""
-    from raytuner.rating_server import RatingServer
+    from raytuner.manual.server import RatingServer
 
     try:
         server = RatingServer(rating, number, port)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from raytuner.rating_round import Round
+from raytuner.manual.round import Round
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "manual"
 

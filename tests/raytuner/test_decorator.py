@@ -8,14 +8,14 @@ import sys
 import pytest
 
 import raytuner
-from raytuner.callable_objective import CallableObjective
 from raytuner.component import ConfigError
 from raytuner.decorator import adapted, objective
 from raytuner.function import FunctionObjective
+from raytuner.own.callable_objective import CallableObjective
+from raytuner.own.generator import GeneratorObjective
 from raytuner.study import Study
-from raytuner.training_function import GeneratorObjective
-from tests.raytuner import own_probes
-from tests.raytuner.own_probes import ROWS, answer, plain_config, plain_item, training, whole
+from tests.raytuner.own import own_probes
+from tests.raytuner.own.own_probes import ROWS, answer, plain_config, plain_item, training, whole
 from tests.raytuner.probes import ROOT
 
 
@@ -49,7 +49,7 @@ def test_a_study_goes_before_what_was_declared():
 
 def test_a_generator_is_trained_step_by_step(tmp_path, monkeypatch):
     monkeypatch.setenv("RAYTUNER_CACHE", str(tmp_path))
-    kind = "tests.raytuner.own_probes:training"
+    kind = "tests.raytuner.own.own_probes:training"
     study = Study(objective={"kind": kind, "steps": 4}, space={"x": [1, 2]})
     results = raytuner.run(study, in_memory=True)
     assert results.best.params == {"x": 2}
@@ -76,7 +76,7 @@ def test_a_generator_is_trained_step_by_step(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_wrong_settings_are_named(function, settings, message):
-    kind = f"tests.raytuner.own_probes:{function}"
+    kind = f"tests.raytuner.own.own_probes:{function}"
     study = Study(objective={"kind": kind, **settings}, space={"x": [1]})
     with pytest.raises(ConfigError, match=message) as caught:
         raytuner.run(study, in_memory=True)

@@ -8,8 +8,8 @@ import pytest
 
 import raytuner
 from raytuner.study import Study
-from tests.raytuner.command_probes import ANSWERS, program
-from tests.raytuner.own_probes import ROWS
+from tests.raytuner.own.command_probes import ANSWERS, program
+from tests.raytuner.own.own_probes import ROWS
 from tests.raytuner.probes import ROOT, group_is_gone, recorded, table, wait_for
 
 FIELDS = {"name": "t", "space": {"x": [1, 2, 3]}, "scheduler": "none", "seed": 1}
@@ -34,11 +34,11 @@ def calls(log):
 
 def objectives(folder, log):
     program(folder, ANSWERS.replace("    score =", f"    time.sleep(0.004); {LOGS}    score ="))
-    own = {"kind": "tests.raytuner.own_probes:answer"}
+    own = {"kind": "tests.raytuner.own.own_probes:answer"}
     return {
         "function": {**own, "config": {"x": 1, "pause": 0.004, "log": str(log)}},
         "async function": {
-            **own, "kind": "tests.raytuner.own_probes:ask",
+            **own, "kind": "tests.raytuner.own.own_probes:ask",
             "config": {"x": 1, "pause": 0.01, "log": str(log)},
         },
         "program": {

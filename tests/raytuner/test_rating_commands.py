@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.raytuner.rating_probes import (
+from tests.raytuner.manual.rating_probes import (
     ORDER,
     better,
     copied,

@@ -1,4 +1,4 @@
-"""Texts that are evolved: what is in the domain, what is not, and what other searches make of it."""
+"""Texts that are evolved: what is in the domain, and what other searches make of it."""
 
 import json
 import pickle

@@ -7,7 +7,7 @@ from raytuner.charts import Curve, curves
 from raytuner.report import render
 from raytuner.schedule import changes
 from raytuner.show import print_results
-from tests.raytuner.test_training_function import study
+from tests.raytuner.own.test_generator import study
 
 
 def test_one_line_a_trial_and_copies_start_where_they_were_changed(tmp_path):

@@ -1,0 +1,1 @@
+"""Studies that people evaluate: what they enter, and what they rate."""
