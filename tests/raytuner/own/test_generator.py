@@ -133,6 +133,24 @@ def test_what_is_no_result_is_a_failure(tmp_path, function, reason):
     assert reason in results.record.current[0].failure.message
 
 
+def test_a_copy_has_a_state_to_go_on_from_or_fails(tmp_path):
+    """Begun anew, its first steps would pass for later ones."""
+
+    def seldom(config, state):
+        for given in train(config, state):
+            yield given if given[1]["epoch"] % 3 == 0 else given[0]
+
+    objective = made(tmp_path, seldom)
+    whole = scores(made(tmp_path / "other"), POINT)
+    assert scores(objective, POINT) == whole
+    good, bad = (forked(POINT, {**POINT, "rate": 2.0}, step) for step in (3, 4))
+    assert scores(objective, good) == scores(made(tmp_path / "other"), good)
+    found = objective.evaluate(bad, objective.units(), Tally())
+    steps = [next(found)[0] for _ in range(5)]
+    assert [dict(step.scores) for step in steps[:4]] == whole[:4]
+    assert "change after step 4, and the generator gave no state" in steps[4].failure.message
+
+
 @pytest.mark.parametrize("steps", [None, 0, -1, True, 2.5, "3"])
 def test_the_number_of_steps_has_to_be_known(steps):
     with pytest.raises(ConfigError, match="steps: a generator needs to know how many"):
