@@ -42,6 +42,9 @@ bench: setup
 	$(BIN)/python benchmarks/llm_throughput.py
 	$(BIN)/python benchmarks/budget.py
 	$(BIN)/python benchmarks/verdict.py
+	$(BIN)/python benchmarks/evolution.py
+	$(BIN)/python benchmarks/proposals.py
+	$(BIN)/python benchmarks/serve.py
 
 notebooks: setup
 	@$(BIN)/python notebooks/build.py
