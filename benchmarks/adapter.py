@@ -6,7 +6,7 @@ document of one part has a question in another: is an adapter better for documen
 asked about? Where they are not, it is asked about new questions on the same documents, which is
 what an adapter is used for. Sets whose questions come from too few documents are divided so anyway.
 
-    python benchmarks/adapter.py                        # ../shared/data; half an hour on two cores
+    python benchmarks/adapter.py                        # ../shared/data; ten minutes on two cores
     python benchmarks/adapter.py --only squad-en --trials 8
 
 Gains are differences of nDCG@10 on the questions that judge, in points, with simultaneous 95 %

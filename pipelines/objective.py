@@ -233,7 +233,7 @@ class RagObjective(GoldenObjective):
 
     def answerer(self, params: Params) -> Answerer:
         """Answer any question over the documents, from the chunks and vectors of the trials."""
-        config = with_models(self.config.override(params), self.spec.models)
+        config = with_models(rooted(self.config.override(params), self.root), self.spec.models)
         space = self.workspace
         return RagAnswerer(space.ingestion(with_answers(config), Tally()), space.cache, config)
 

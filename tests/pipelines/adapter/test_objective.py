@@ -8,12 +8,15 @@ import pytest
 
 from pipelines.embedders.projection import read_adapter
 from pipelines.objective import RagObjective
+from pipelines.rebuild import load_pipeline
+from raytuner.answering import Query
 from raytuner.component import ConfigError
 from raytuner.objective import ObjectiveFailure, Tally
 from raytuner.schedule import forked, read_schedule
 from raytuner.split import split
 
 FAST = {"learning_rate": 3e-3}
+PLAIN = {"kind": "lsa", "dimensions": 24}
 PIPELINE = {"chunker": {"kind": "sentence", "size": 24, "overlap": 0}}
 
 
@@ -338,3 +341,34 @@ def test_with_the_default_share_of_studies_the_same_questions_are_held_out(make,
     rag = RagObjective.build(handbook.section, root=handbook.root, seed=5)
     divided = split(rag.units(), rag.groups(), rag.strata())
     assert set(divided.held_out) == set(objective.tests())
+
+
+def test_an_adapted_pipeline_answers_questions_from_anywhere(make, handbook):
+    objective = make()
+    objective.write(FAST, handbook.root / "a.npz", Tally())
+    embedder = {"kind": "adapted-fitted", "base": PLAIN, "adapter": "a.npz"}
+    stages = {"chunker": PIPELINE["chunker"], "retriever": {"kind": "dense", "top_k": 10}}
+
+    def found(embedder, questions):
+        pipeline = load_pipeline(
+            {**stages, "embedder": embedder}, "docs", cache="cache", root=handbook.root
+        )
+        return [[(hit.start, hit.score) for hit in pipeline.retrieve(q)] for q in questions]
+
+    texts = [objective.workspace.question(unit).text for unit in objective.tests()[:4]]
+    adapted, plain = found(embedder, texts), found(PLAIN, texts)
+    assert adapted != plain
+    rag = RagObjective.build(
+        {**handbook.section, "pipeline": {**stages, "embedder": embedder}}, root=handbook.root,
+        seed=0,
+    )  # fmt: skip
+    shown = rag.explain({}, objective.tests()[:4])
+    assert [[p["start"] for p in one["retrieved"]] for one in shown] == [
+        [start for start, _ in hits] for hits in adapted
+    ]
+    answerer = rag.answerer({})
+    answerer.prepare()
+    served = [answerer.answer(Query(text)) for text in texts]
+    assert [[p["start"] for p in one.passages] for one in served] == [
+        [start for start, _ in hits] for hits in adapted
+    ]
