@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from raytuner.arithmetic import one_thread
 from raytuner.objective import Params
 from raytuner.search.axes import Layout, positions
 
@@ -56,9 +57,7 @@ class Surrogate:
 
     def predict(self, points: Sequence[Params]) -> tuple[Vector, Vector]:
         """Give mean and standard deviation of the score without its noise, by point."""
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-        with threadpool_limits(1):  # sums in another order would give other bits elsewhere
+        with one_thread():  # sums in another order would give other bits elsewhere
             mean, deviation = self.process.predict(encode(self.plan, points), return_std=True)
         variance = np.maximum(deviation**2 - self.process.kernel_.k2.noise_level, 0.0)
         return self.centre + self.spread * mean, self.spread * np.sqrt(variance)
@@ -148,11 +147,10 @@ def _standard(raw: Vector) -> tuple[Vector, float, float]:
 def _fitted(inputs: Vector, raw: Vector) -> Any:
     """Give the kernel of greatest marginal likelihood for some of the observations."""
     from sklearn.gaussian_process import GaussianProcessRegressor
-    from threadpoolctl import threadpool_limits
 
     targets, _, _ = _standard(raw)
     some = np.unique(np.linspace(0, len(raw) - 1, min(len(raw), _FITTED)).round().astype(int))
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a length scale at its bound is no news
         process = GaussianProcessRegressor(_kernel(inputs.shape[1]))
         return process.fit(inputs[some], targets[some]).kernel_
@@ -161,11 +159,10 @@ def _fitted(inputs: Vector, raw: Vector) -> Any:
 def _rest(plan: Layout, inputs: Vector, raw: Vector, kernel: Any) -> Surrogate:
     """Make the process of a fitted kernel and of observations, of many only the telling ones."""
     from sklearn.gaussian_process import GaussianProcessRegressor
-    from threadpoolctl import threadpool_limits
 
     targets, centre, spread = _standard(raw)
     kept = _telling(raw)
-    with threadpool_limits(1):
+    with one_thread():
         process = GaussianProcessRegressor(kernel, optimizer=None).fit(inputs[kept], targets[kept])
         best = float(process.predict(inputs[kept]).max())
     return Surrogate(plan, process, centre, spread, centre + spread * best)
