@@ -161,12 +161,14 @@ def _better(verdict: Verdict, value: float) -> str:
 
 def _measured(verdict: Verdict, told: Compared) -> str:
     """Say a gain with all that belongs to it."""
-    p = "p < 0.001" if told.p < 0.001 else f"p = {told.p:.3f}"
+    p = ", p < 0.001" if told.p < 0.001 else f", p = {told.p:.3f}"
+    if told.high < 0:  # p is about being better, and would belie the interval
+        p = ""
     what = "interval" if verdict.maximise else "interval of what it is lower by:"
     low, high = _number(verdict, told.low), _number(verdict, told.high)
     return (
         f"{_amount(verdict, told.gain)} on {verdict.questions.held_out} questions it had never "
-        f"seen ({100 * (1 - verdict.alpha):.3g} % {what} {low} to {high}, {p})"
+        f"seen ({100 * (1 - verdict.alpha):.3g} % {what} {low} to {high}{p})"
     )
 
 

@@ -155,6 +155,7 @@ def test_worse_is_said():
     assert verdict.recommended == 0
     assert verdict.leader.high < 0
     assert verdict.sentence.startswith("WORSE: keep the configuration as it stands")
+    assert "p = " not in verdict.sentence, "it would be of the other side"
 
 
 def test_cheaper_and_not_worse_is_offered():
