@@ -116,7 +116,10 @@ def _number(value: Any) -> float | None:
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "shape", None) == ():  # a NumPy scalar
         value = item()
-    return float(value) if isinstance(value, numbers.Real) else None
+    try:
+        return float(value) if isinstance(value, numbers.Real) else None
+    except OverflowError:  # an integer beyond all floats
+        return math.inf
 
 
 def short(value: Any) -> Any:

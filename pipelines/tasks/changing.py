@@ -43,7 +43,8 @@ def parsed(model: type[_Model], data: Any, prefix: tuple[str, ...] = ()) -> _Mod
         known = spelt(model)
         for name in data:
             if name not in known:
-                raise _unknown(str(name), known, prefix)
+                reason = _unknown(str(name), known, prefix).message
+                raise ConfigError(reason, (*prefix, str(name)))
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -58,7 +59,12 @@ def values(config: BaseModel, names: Iterable[str]) -> dict[str, Any]:
     Raises:
         ConfigError: no configuration has such a name.
     """
-    found = {name: _value(config, name) for name in names}
+    found = {}
+    for name in names:
+        try:
+            found[name] = _value(config, name)
+        except ConfigError as error:
+            raise ConfigError(f"space: {error.message}", ("space", name)) from None
     return {name: value for name, value in found.items() if value is not _NOTHING}
 
 

@@ -26,6 +26,8 @@ from raytuner.gate import Gate
 from raytuner.objective import Cost, Failure, Meter, ObjectiveFailure
 
 STAGE = "answer"
+_LOOK = 0.01
+"""Seconds between looks whether an answer is there that nobody waits for."""
 
 Lead = Callable[[Ask], Reply]
 """Asks a model; waits for the reply."""
@@ -68,7 +70,7 @@ class Line:
         self._broken = broken
         self._lock = threading.Lock()
         self._open = 0
-        self._over = False
+        self._over = self._done = False
         self._own = 0.0
         self._since = time.perf_counter()
         self._answered = 0.0
@@ -117,7 +119,7 @@ class Line:
     def _begin(self) -> float:
         with self._lock:
             if self._over:
-                self.cut = True
+                self.cut = self.cut or not self._done
                 raise ItemOverError("nothing can be asked any more: time or trial is over")
             if not self._open:
                 self._own += time.perf_counter() - self._since
@@ -158,6 +160,17 @@ class Line:
         """Let nothing more be asked."""
         with self._lock:
             self._over = True
+
+    def finish(self) -> None:
+        """Let nothing more be asked, now that there is a result, which stands as it is.
+
+        What threads of the item's code have asked without waiting for it is waited for: it is
+        paid for, and counts.
+        """
+        with self._lock:
+            self._over = self._done = True
+        while self.waiting:
+            time.sleep(_LOOK)
 
 
 class SharedMeter:

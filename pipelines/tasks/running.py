@@ -100,6 +100,7 @@ class Running(Generic[_Result]):
             ended.result = self.works[number](line)
         except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
             ended.error = error
+        line.finish()
         ended.own_seconds = line.own_seconds()
         self._ended.put(ended)
 

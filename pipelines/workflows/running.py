@@ -31,6 +31,11 @@ def find_workflow(given: Any) -> Any:
         raise ConfigError(
             f"workflow: {given!r:.80} is neither a function nor a Workflow class", (_FIELD,)
         )
+    if inspect.isgeneratorfunction(found) or inspect.isasyncgenfunction(found):
+        raise ConfigError(
+            f"workflow: {given!r:.80} is a generator; give a function that returns its answer",
+            (_FIELD,),
+        )
     try:
         inspect.signature(found).bind({}, {})
     except (TypeError, ValueError):

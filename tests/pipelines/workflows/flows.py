@@ -1,6 +1,8 @@
 """Workflows of the tests: plain functions and LlamaIndex Workflows."""
 
 import asyncio
+import threading
+import time
 
 from workflows import Workflow, step
 from workflows.events import Event, StartEvent, StopEvent
@@ -81,6 +83,28 @@ class Short(Workflow):
 def score(answer, item):
     part, _, said = answer.partition(": ")
     return {"right": item["answer"] in said, "routed": part == "towns", "length": len(answer)}
+
+
+def hasty(item, steps):
+    """Ask in the background, wait for nothing; and ask again once it is over."""
+
+    def asks():
+        steps["draft"].complete(context="")
+        steps["draft"].complete(context="again")
+
+    asking = threading.Thread(target=asks, daemon=True)
+    asking.start()
+    while not steps["draft"]._line.waiting:
+        time.sleep(0.001)
+    return "done"
+
+
+def yielding(item, steps):
+    yield "done"
+
+
+def boundless(answer, item):
+    return {"right": 10**400}
 
 
 def no_workflow(item):

@@ -104,6 +104,41 @@ def test_what_goes_wrong_in_one_item_is_a_failure_of_it_alone(make):
     assert scores["c4"].failure is None
 
 
+def test_what_nobody_waited_for_is_paid_for_and_nothing_is_asked_after(make, endpoint):
+    endpoint.configure(latency=0.1)
+    scores = evaluated(make(f"{FLOWS}:hasty", score="contains"))
+    assert all(s.failure is None for s in scores.values()), scores
+    assert {s.notes["calls"] for s in scores.values()} == {1}
+    assert endpoint.calls("chat") == len(ITEMS)
+    billed = endpoint.usd(PRICE["input"], PRICE["output"])
+    assert sum(s.cost.usd for s in scores.values()) == pytest.approx(billed)
+
+
+def test_a_number_beyond_all_numbers_is_a_failure_of_its_item(make):
+    scores = evaluated(make(score=f"{FLOWS}:boundless"))
+    assert {s.failure.kind for s in scores.values()} == {"objective"}
+    assert "right = inf; a metric is a finite number" in scores["c0"].failure.message
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("steps.draft.settings.k", "steps.draft.settings has no 'k'"),
+        ("steps.draf.prompt", "Did you mean 'draft'"),
+    ],
+)
+def test_a_parameter_that_nothing_has_is_placed_in_the_space(make, name, said):
+    with pytest.raises(ConfigError, match=said) as error:
+        make().defaults(["steps.draft.prompt", name])
+    assert error.value.field == ("space", name)
+
+
+def test_a_misspelt_field_of_a_step_is_placed(make):
+    with pytest.raises(ConfigError, match="no 'promt'") as error:
+        make(steps={"draft": {"promt": "x"}})
+    assert error.value.field == ("steps", "draft", "promt")
+
+
 class TestSchemas:
     def test_give_data_to_the_code_and_can_be_chosen(self, make, endpoint):
         objective = make(
@@ -166,6 +201,7 @@ def test_parameters_that_do_not_fit_are_explained(make, params, said):
         ({"workflow": f"{FLOWS}:missing"}, "workflow: .*cannot be imported"),
         ({"workflow": f"{FLOWS}:NoWorkflow"}, "is a class, but no LlamaIndex Workflow"),
         ({"workflow": f"{FLOWS}:no_workflow"}, "does not take .item, steps."),
+        ({"workflow": f"{FLOWS}:yielding"}, "is a generator; give a function that returns"),
         ({"workflow": f"{FLOWS}:PARTS"}, "neither a function nor a Workflow class"),
         ({"steps": {"draft": {"promt": "x"}}}, "steps.draft.promt: .*Did you mean 'prompt'"),
         ({"steps": {"my-step": {}}}, "'my-step' is no name for a step"),
