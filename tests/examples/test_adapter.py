@@ -10,7 +10,11 @@ from pipelines.embedders.projection import read_adapter
 from raytuner.results import Results
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "adapter"
-SMALL = {"epochs: 12": "epochs: 4", "population: 6, samples: 18": "population: 3, samples: 6"}
+SMALL = {
+    "epochs: 12": "epochs: 4",
+    "population: 6, samples: 18": "population: 4, samples: 8",
+    "kind: pbt, population: 6}\n": "kind: pbt, population: 4}\n",
+}
 
 
 @pytest.fixture

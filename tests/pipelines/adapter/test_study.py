@@ -8,9 +8,10 @@ import pytest
 
 from raytuner import Study, run
 from raytuner.results import Results
+from raytuner.schedule import changes
 
 SEARCHES = {
-    "pbt": ("{kind: pbt, population: 4, samples: 12}", "{kind: pbt, interval: 2}"),
+    "pbt": ("{kind: pbt, population: 4, samples: 12}", "{kind: pbt, population: 4, interval: 2}"),
     "bohb": ("{kind: bohb, samples: 12}", "bohb"),
 }
 STUDY = """
@@ -46,14 +47,18 @@ def write(handbook, search="random", scheduler="none"):
 
 def trials(results):
     """Give what a run has found, without how long it took."""
-    found = []
-    for trial in results.record.current:
-        origin = trial.origin
-        found.append((
-            trial.key, trial.status, results.score(trial),
-            None if origin is None else (origin.parents, origin.generation),
-        ))  # fmt: skip
-    return found
+    return [
+        (
+            trial.number, trial.key, trial.params, trial.origin, trial.status,
+            results.score(trial), trial.table.tobytes(), trial.held.table.tobytes(),
+        )
+        for trial in results.record.current
+    ]  # fmt: skip
+
+
+def scored(journal):
+    """Count the epochs that are on record."""
+    return journal.read_text().count('"event":"units"') if journal.exists() else 0
 
 
 @pytest.mark.slow
@@ -64,26 +69,31 @@ def test_a_killed_driver_resumes_to_the_same_trials(handbook, make_handbook, tmp
     search, scheduler = SEARCHES[name]
     calm = tmp_path / "calm"
     calm.mkdir()
-    undisturbed = write(make_handbook(calm), search, scheduler)
+    undisturbed = start("run", write(make_handbook(calm), search, scheduler))
+    assert undisturbed.wait(timeout=240) == 0, undisturbed.communicate()
     study = write(handbook, search, scheduler)
-    one = start("run", undisturbed)
-    assert one.wait(timeout=240) == 0, one.communicate()
-    killed = start("run", study)
     journal = handbook.root / "runs" / "adapter" / "journal.jsonl"
-    deadline = time.monotonic() + 120
-    while not (journal.exists() and journal.read_text().count('"epoch 4"') >= 5):
-        assert killed.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
+    for wanted in (20, 45):
+        driver = start("run", study)
+        deadline = time.monotonic() + 120
+        while scored(journal) < wanted:
+            assert driver.poll() is None, driver.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.kill(driver.pid, signal.SIGKILL)
+        assert driver.wait(timeout=10) == -signal.SIGKILL
+    before = Results.open(handbook.root / "runs" / "adapter").record.current
     resumed = start("run", study)
     assert resumed.wait(timeout=240) == 0, resumed.communicate()
-    found = [Results.open(root / "runs" / "adapter") for root in (calm, handbook.root)]
-    assert trials(found[0]) == trials(found[1])
-    assert found[0].verdict.sentence == found[1].verdict.sentence
-    if name == "pbt":
-        assert any(one[3] and one[3][0] for one in trials(found[1]))  # somebody was copied
+    whole, found = (Results.open(root / "runs" / "adapter") for root in (calm, handbook.root))
+    answered = sum(trial.answered for trial in whole.record.current)
+    assert 45 <= sum(trial.answered for trial in before) < answered
+    assert trials(found) == trials(whole)
+    assert found.verdict.sentence == whole.verdict.sentence
+    copied = sum(max(changes(trial.params), default=0) for trial in whole.record.current)
+    assert (copied > 0) is (name == "pbt")  # what a copy has from its parent is not trained again
+    trained = sum(trial.answered for trial in whole.record.current if not trial.baseline)
+    assert whole.work["epochs trained"] == trained - copied
 
 
 def test_trial_0_is_the_embedder_where_the_space_says_nothing_of_adapters(handbook):
