@@ -48,16 +48,25 @@ class Checkpoints:
             state: what to keep; arrays of objects are refused.
 
         Returns:
-            Whether it has been written.
+            Whether it has been written; where the disk refuses, that is logged, as no training
+            needs a state that it can make again.
         """
         path = self._path(key)
         if path.exists():
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
         facts = np.frombuffer(json.dumps(dict(state.facts), allow_nan=False).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **{_FACTS: facts, **state.arrays})
-        body = buffer.getvalue()
+        try:
+            self._write(path, buffer.getvalue())
+        except OSError as error:
+            _log.warning("checkpoint %s cannot be written: %s", path, error)
+            return False
+        return True
+
+    @staticmethod
+    def _write(path: Path, body: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         own = path.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}.tmp")
         try:
             with own.open("wb") as file:
@@ -67,7 +76,6 @@ class Checkpoints:
             own.replace(path)
         finally:
             own.unlink(missing_ok=True)
-        return True
 
     def load(self, key: str) -> Checkpoint | None:
         """Read the state of a key; None if there is none, or it is damaged, which is logged."""

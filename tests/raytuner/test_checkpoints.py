@@ -46,3 +46,11 @@ def test_no_pickles(tmp_path):
     with pytest.raises(ValueError, match="allow_pickle"):
         store.save(KEY, Checkpoint({"w": np.array([object()])}))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_disk_that_refuses_costs_a_warning(tmp_path, caplog):
+    (tmp_path / "file").touch()
+    store = Checkpoints(tmp_path / "file")  # no folder can be made there
+    assert not store.save(KEY, Checkpoint({"w": np.ones(3)}))
+    assert "cannot be written" in caplog.text
+    assert store.load(KEY) is None
