@@ -1,6 +1,8 @@
 """The adapter study as it stands, and its adapter in use."""
 
+import json
 import shutil
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,34 @@ space:
   embedder.base: {choice: [lsa], when: {embedder.kind: [adapted-fitted]}}
   embedder.adapter: {choice: [a.npz], when: {embedder.kind: [adapted-fitted]}}
 """
+
+
+@pytest.mark.slow
+def test_what_is_adapted_is_served_and_no_module_is_written(study, raytuner, start):
+    shrink(study)
+    assert raytuner("run", "study.yaml").code == 0
+    assert raytuner("trained", "study.yaml", "-o", "a.npz", "--trial", "1").code == 0
+    Path("rag.yaml").write_text(RAG)
+    assert raytuner("run", "rag.yaml").code == 0
+    trials = Results.open(study.parent / "runs" / "rag").record.current
+    kinds = {trial.params["embedder.kind"]: str(trial.number) for trial in trials}
+    process = start("serve", "rag.yaml", "--trial", kinds["adapted-fitted"], "--port", "0")
+    said = iter(process.stdout.readline, "")
+    url = next(line.split()[1].rstrip(";") for line in said if line.startswith("ready:"))
+    asked = json.dumps({"question": "How do I sort a table by a column?"}).encode()
+    request = urllib.request.Request(
+        f"{url}/query", asked, headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as response:
+        assert len(json.load(response)["passages"]) == 10
+    module = raytuner(
+        "export", "rag.yaml", "--to", "module", "-o", "m.py", "--trial", kinds["adapted-fitted"]
+    )
+    assert module.code == 2
+    assert "embedder: 'adapted-fitted' cannot be written as a module" in module.err
+    served = raytuner("serve", "study.yaml", "--trial", "1")
+    assert served.code == 2
+    assert "there is nothing to serve" in served.err
 
 
 @pytest.mark.slow

@@ -25,12 +25,12 @@ objective:
   metrics: [ndcg@10, mrr]
   cache: cache
   epochs: 8
-  split: {{train: 0.3, validate: 0.1, held_out: 0.6}}
+  split: {{train: 0.3, validate: 0.3, held_out: 0.4}}
   pipeline:
     chunker: {{kind: sentence, size: 24, overlap: 0}}
     embedder: {{kind: lsa, dimensions: 6}}
 space:
-  learning_rate: {{float: [1.0e-4, 1.0e-2], log: true}}
+  learning_rate: {{float: [1.0e-3, 1.0e-1], log: true}}
   batch_size: {{choice: [4, 16]}}
   regularisation: {{float: [1.0e-3, 1.0], log: true}}
 metric: ndcg@10
@@ -89,6 +89,7 @@ def test_a_killed_driver_resumes_to_the_same_trials(handbook, make_handbook, tmp
     answered = sum(trial.answered for trial in whole.record.current)
     assert 45 <= sum(trial.answered for trial in before) < answered
     assert trials(found) == trials(whole)
+    assert len({whole.score(trial) for trial in whole.record.current}) > 4
     assert found.verdict.sentence == whole.verdict.sentence
     copied = sum(max(changes(trial.params), default=0) for trial in whole.record.current)
     assert (copied > 0) is (name == "pbt")  # what a copy has from its parent is not trained again
