@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pipelines.adapter.config import Training
 from pipelines.adapter.course import Course, Epoch, Grounds, Stretch, Walk, course
 from pipelines.adapter.material import Material
-from pipelines.adapter.parts import Parts, divide
-from pipelines.adapter.spec import AdapterSpec, Shares, refuse
+from pipelines.adapter.parts import Parts, parts_of
+from pipelines.adapter.spec import AdapterSpec, refuse
 from pipelines.adapter.trainer import DivergedError
 from pipelines.config import RagConfig
 from pipelines.embedders.adapted import rooted
@@ -23,9 +23,8 @@ from pipelines.golden_objective import GoldenObjective
 from pipelines.llm.client import client_of
 from pipelines.llm.probing import probe_all
 from pipelines.paying import paid_in, preparation
-from pipelines.roles import CorpusEmbedder, Embedder, Metric
+from pipelines.roles import CorpusEmbedder, Embedder
 from pipelines.scoring import parse_metrics
-from pipelines.workspace import Workspace
 from raytuner.checkpoints import Checkpoints
 from raytuner.component import ConfigError, digest
 from raytuner.gate import Answers
@@ -95,7 +94,7 @@ class AdapterObjective(GoldenObjective, Trainable):
     @property
     def parts(self) -> Parts:
         """Which questions are for what."""
-        return _divided(self.workspace, self._measures, self.spec.split)
+        return parts_of(self.workspace, self._measures, self.spec.split)
 
     def scope(self) -> str:
         """Identify documents, questions, their division, metrics, what retrieves, and epochs."""
@@ -292,9 +291,3 @@ class AdapterObjective(GoldenObjective, Trainable):
         vectors, queries = self.workspace.cache.vectors, self.workspace.queries
         missing = vectors.lookup_missing(embedder, texts, query=False)
         return missing + vectors.lookup_missing(embedder, queries, query=True)
-
-
-@lru_cache(maxsize=4)
-def _divided(space: Workspace, measures: tuple[Metric, ...], shares: Shares) -> Parts:
-    usable = [q for q in space.golden.questions if all(metric.applies(q) for metric in measures)]
-    return divide(space, usable, shares)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from pipelines.adapter.spec import Shares
 from pipelines.explaining import groups, strata
+from pipelines.roles import Metric
 from pipelines.types import Question
 from pipelines.workspace import Workspace
 from raytuner.component import ConfigError
@@ -26,6 +28,13 @@ class Parts(NamedTuple):
     validate: tuple[str, ...]
     held_out: tuple[str, ...]
     mixed: bool
+
+
+@lru_cache(maxsize=4)
+def parts_of(space: Workspace, measures: tuple[Metric, ...], shares: Shares) -> Parts:
+    """Divide the questions that all metrics apply to, once; see `divide`."""
+    usable = [q for q in space.golden.questions if all(metric.applies(q) for metric in measures)]
+    return divide(space, usable, shares)
 
 
 def divide(space: Workspace, usable: list[Question], shares: Shares) -> Parts:
