@@ -52,13 +52,15 @@ class Row(NamedTuple):
         case: golden set, embedder, what stays in one part.
         parts: questions that train, choose and judge.
         chosen: the metric on those that choose: as it stands, and of the best trial.
-        gain: on those that judge, with its interval, of the finalist with the smallest p.
+        judged: the same on those that judge, of the finalist that the verdict is about.
+        gain: its gain, with the interval.
         p: of that, adjusted for the number of finalists.
     """
 
     case: tuple[str, str, str]
     parts: tuple[int, int, int]
     chosen: tuple[float, float]
+    judged: tuple[float, float]
     gain: tuple[float, float, float]
     p: float
     status: str
@@ -96,12 +98,14 @@ def measure(case: tuple[str, str, str], data: Path, trials: int, epochs: int) ->
     verdict = results.verdict
     scores = [results.score(trial) for trial in results.record.current]
     known = [score for score in scores if score is not None]
-    told = min(verdict.finalists, key=lambda one: one.p, default=None)
-    gain = (told.gain, told.low, told.high) if told is not None else (0.0, 0.0, 0.0)
-    counts = parts_of(case, data)
+    told = verdict.leader
+    assert told is not None  # some trial was complete, and met trial 0
+    held = {trial.number: trial.held.mean("ndcg@10") for trial in results.record.current}
+    judged = (held[0] or 0.0, held[told.trial] or 0.0)
     return Row(
-        case, counts, (known[0], max(known)), gain, 1.0 if told is None else told.p,
-        verdict.status, verdict.sentence, time.perf_counter() - began,
+        case, parts_of(case, data), (known[0], max(known)), judged,
+        (told.gain, told.low, told.high), told.p, verdict.status, verdict.sentence,
+        time.perf_counter() - began,
     )  # fmt: skip
 
 
@@ -115,16 +119,18 @@ def parts_of(case: tuple[str, str, str], data: Path) -> tuple[int, int, int]:
 def table(rows: list[Row]) -> str:
     """Print rows as Markdown."""
     lines = [
-        "| set | embedder | apart | train / choose / judge | chosen on | judged on | p | verdict |",
-        "|---|---|---|---|---|---|---|---|",
+        "| set | embedder | apart | questions | chosen on | judged on | gain | p | verdict |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         name, embedder, by = row.case
         gain, low, high = (100 * value for value in row.gain)
-        before, after = row.chosen
+        chosen, judged = (
+            f"{before:.3f} -> {after:.3f}" for before, after in (row.chosen, row.judged)
+        )
         lines.append(
             f"| {name} | {embedder} | {by} | {' / '.join(map(str, row.parts))} | "
-            f"{before:.3f} -> {after:.3f} | {gain:+.1f} [{low:+.1f}, {high:+.1f}] | {row.p:.4f} | "
+            f"{chosen} | {judged} | {gain:+.1f} [{low:+.1f}, {high:+.1f}] | {row.p:.4f} | "
             f"{row.status} |"
         )
     return "\n".join(lines)
