@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from raytuner.component import ConfigError, nearest
-from raytuner.events import ended_event, rung_event, trial_event
+from raytuner.events import drained_event, ended_event, rung_event, trial_event
 from raytuner.goal import Goal
 from raytuner.intake import Intake, refused_key
 from raytuner.journal import Event, Journal
@@ -16,7 +16,7 @@ from raytuner.limits import Limits
 from raytuner.listener import Listener
 from raytuner.objective import Failure, Objective
 from raytuner.order import Order, Proposal
-from raytuner.record import Record
+from raytuner.record import Record, Step
 from raytuner.rungs import Rungs
 from raytuner.trial import Trial
 from raytuner.worker import Ended, facts_of
@@ -122,8 +122,14 @@ class Course:
         return self._intake.empty and not ready and not self._rungs.paused
 
     def drain(self) -> bool:
-        """Have the scheduler decide now that nothing runs; tell whether anything came of it."""
+        """Have the scheduler decide now that nothing runs; tell whether anything came of it.
+
+        That is recorded where more proposals may follow, which have then to find things the same
+        in the next session; at the end of a search it is simply done again.
+        """
         going, stopped = self._rungs.drain()
+        if self._staged and going and not self.drawn:
+            self._journal.append(drained_event(), durable=False)
         self._prune(stopped)
         return going or bool(stopped)
 
@@ -225,24 +231,32 @@ class Course:
 
     def _recall(self, *, again: bool) -> None:
         """Lead search and scheduler through what is on record, as it happened."""
-        for kind, key, params, units in self._record.history:
-            if kind in {"begun", "made"}:
-                self._intake.recall_making(units, None if kind == "begun" else key)
-                continue
-            trial = self._record.trials[key]
-            if kind == "repeat":
-                self._intake.recall(key, params, again=again)
-            elif kind == "dropped":
-                if trial.missing():  # else it has got its scores after all
-                    self.failed(trial, known=True)
-            elif kind == "rung":
-                if units == self._rungs.target(key) and not trial.missing(units):
-                    self._report(trial, units, known=True)
-            elif key not in self._rungs:
-                self._intake.recall(key, params, baseline=trial.baseline, again=again)
-                self._rungs.enter(key, judged=not trial.baseline)
-                if key == refused_key(params):
-                    self.failed(trial, known=True)
+        for step in self._record.history:
+            if step.kind == "begun":
+                self._intake.recall_making(step.units, None)
+            elif step.kind == "made":
+                self._intake.recall_making(step.units, step.key)
+            elif step.kind == "drained":
+                self._prune(self._rungs.drain()[1], known=True)
+            else:
+                self._recall_trial(step, again=again)
+
+    def _recall_trial(self, step: Step, *, again: bool) -> None:
+        kind, key, params, units = step
+        trial = self._record.trials[key]
+        if kind == "repeat":
+            self._intake.recall(key, params, again=again)
+        elif kind == "dropped":
+            if trial.missing():  # else it has got its scores after all
+                self.failed(trial, known=True)
+        elif kind == "rung":
+            if units == self._rungs.target(key) and not trial.missing(units):
+                self._report(trial, units, known=True)
+        elif key not in self._rungs:
+            self._intake.recall(key, params, baseline=trial.baseline, again=again)
+            self._rungs.enter(key, judged=not trial.baseline)
+            if key == refused_key(params):
+                self.failed(trial, known=True)
 
     def _score(self, trial: Trial, units: int) -> float | None:
         """Give what a search maximises, over the first units; None without a full score there."""

@@ -73,6 +73,11 @@ def units_event(key: str, scores: Sequence[UnitScore]) -> Event:
     return {"event": "units", "key": key, "rows": [_row(score) for score in scores]}
 
 
+def drained_event() -> Event:
+    """Spell that the scheduler had to decide before all trials it waits for were there."""
+    return {"event": "drained"}
+
+
 def begun_event(number: int) -> Event:
     """Spell that a search begins to make a proposal in the background."""
     return {"event": "begun", "number": number}

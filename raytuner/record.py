@@ -15,13 +15,16 @@ from raytuner.score_table import ScoreTable
 from raytuner.trial import Trial
 from raytuner.worker import Ended
 
+_HISTORY = frozenset({"trial", "repeat", "rung", "dropped", "drained", "begun", "made"})
+
 
 class Step(NamedTuple):
     """What the search or the scheduler took part in.
 
     Attributes:
         kind: `trial`: proposed; `repeat`: proposed again; `rung`: reported; `dropped`: given up;
-            `begun`, `made`: a proposal in the background.
+            `drained`: the scheduler was made to decide; `begun`, `made`: a proposal in the
+            background.
         key: the trial; of what was made, the digest of the point.
         params: what was proposed.
         units: the rung; of what was begun or made, its number.
@@ -223,7 +226,7 @@ class Record:
             self.made(Cost(*event.get("cost", ())), event.get("counts", {}))
         elif kind == "withdrawn":
             self.withdraw(self.trials[event["key"]], event["units"])
-        if mine and kind in {"trial", "repeat", "rung", "dropped", "begun", "made"}:
+        if mine and kind in _HISTORY:
             self.history.append(_step(event))
 
     def _account(self, before: Cost, entries: Sequence[Entry]) -> None:
@@ -259,7 +262,7 @@ def _step(event: Event) -> Step:
     params = plain(event.get("params", {}))
     if event["event"] in {"begun", "made"}:
         return Step(event["event"], event.get("point", ""), params, event["number"])
-    return Step(event["event"], event["key"], params, event.get("units", 0))
+    return Step(event["event"], event.get("key", ""), params, event.get("units", 0))
 
 
 def plain(values: Mapping[str, Any]) -> Params:

@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import raytuner
+from raytuner.budget import BudgetExhaustedError, Purse
 from raytuner.component import ConfigError
-from raytuner.objective import Tally
+from raytuner.meter import WorkMeter
+from raytuner.objective import ObjectiveFailure, Tally
 from raytuner.own.generator import GeneratorObjective
 from raytuner.results import Results
 from raytuner.schedule import HISTORY, forked
@@ -122,7 +125,10 @@ def results_of(*given):
         (results_of({"a": 1}, {"b": 1}), "step 2 gave no 'a'; it gave b"),
         (results_of({"a": 1}, None), "gave None; a step is metrics by name"),
         (results_of({"a": 1}, {"a": float("nan")}), "a is nan; a score is a finite number"),
-        (results_of({"a": "much"}), "a is 'much'"),
+        (results_of({"a": "much"}), "gave no metric: {'a': 'much'}; a score is a finite number"),
+        (results_of({"a": 1}, {"a": "much", "b": 1}), "step 2: a is 'much'; a score is a finite"),
+        (results_of({"a": 10**400}), "a is 1000"),
+        (results_of({"a": 1, "cost_usd": -1}), "gave cost_usd = -1; an amount is a number of 0"),
         (results_of({}), "a step is metrics by name"),
     ],
 )
@@ -131,6 +137,45 @@ def test_what_is_no_result_is_a_failure(tmp_path, function, reason):
     results = raytuner.run(study, in_memory=True)
     assert [trial.status for trial in results.record.current] == ["failed", "failed"]
     assert reason in results.record.current[0].failure.message
+
+
+def test_a_step_is_read_as_a_result_of_a_function_is(tmp_path):
+    class Tensor:
+        shape, value = (), 0.25
+
+        def item(self):
+            return self.value
+
+    yields = results_of({"a": Tensor(), "good": np.bool_(True), "said": "x"})
+    ((one,),) = made(tmp_path, yields, 1).evaluate({}, ["step 1"], Tally())
+    assert (one.scores, one.notes) == ({"a": 0.25, "good": 1.0}, {"said": "x"})
+
+
+def test_money_that_a_training_has_spent_counts_and_ends_it(tmp_path):
+    """Not every step need cost something; what stands for steps that are left out costs nothing."""
+
+    def buys(config):
+        yield {"a": 1}
+        yield {"a": 2, "cost_usd": 0.1}
+        yield {"a": 3, "cost_usd": 0.1}
+
+    objective, meter = made(tmp_path, buys, 5), Tally()
+    found = [s for part in objective.evaluate({}, objective.units(), meter) for s in part]
+    assert [one.cost.usd for one in found] == [0, 0.1, 0.1, 0, 0]
+    assert [one.scores["a"] for one in found] == [1, 2, 3, 3, 3]
+    assert meter.cost.usd == pytest.approx(0.2)
+    assert not objective.maximise("usd_per_question")
+    with pytest.raises(BudgetExhaustedError):  # the dearest step so far has to fit
+        list(objective.evaluate({}, objective.units(), WorkMeter(Purse(0.05))))
+
+
+def test_money_spent_on_a_step_without_its_metric_counts(tmp_path):
+    buys = results_of({"a": 1, "cost_usd": 0.1}, {"b": 1, "cost_usd": 0.1})
+    objective, meter = made(tmp_path, buys, 3), Tally()
+    steps = objective.evaluate({}, objective.units(), meter)
+    assert [next(steps)[0].cost.usd for _ in range(2)] == [0.1, 0.1]
+    with pytest.raises(ObjectiveFailure):
+        next(steps)
 
 
 def test_a_copy_has_a_state_to_go_on_from_or_fails(tmp_path):
@@ -271,6 +316,17 @@ def test_a_killed_driver_goes_on_with_its_lineage(tmp_path, search):
     resumed = raytuner.run(study(tmp_path, **fields), tmp_path)
     assert told(resumed) == told(whole)
     assert told(Results.open(tmp_path / "runs/t")) == told(whole)
+
+
+def test_decisions_made_before_all_were_there_are_made_again(tmp_path):
+    fields = {"scheduler": {"kind": "pbt", "population": 8, "interval": 3}}  # the search has 4
+    whole = told(raytuner.run(study(tmp_path, **fields), tmp_path))
+    journal = tmp_path / "runs/t/journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    for cut in range(2, len(lines), 6):
+        journal.write_text("".join(lines[:cut]))
+        assert told(raytuner.run(study(tmp_path, **fields), tmp_path)) == whole, cut
+    assert any('"event":"drained"' in line for line in lines)
 
 
 def test_what_stands_is_trial_0(tmp_path):
