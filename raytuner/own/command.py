@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raytuner.component import ConfigError, digest, nearest
-from raytuner.objective import Meter, Objective, ObjectiveFailure, Params, UnitScore
+from raytuner.objective import Failure, Meter, Objective, ObjectiveFailure, Params, UnitScore
 from raytuner.own.command_runner import Runner, read_lines, refuse
 from raytuner.own.command_settings import CommandSettings
 from raytuner.own.configuration import Config
@@ -21,7 +21,7 @@ from raytuner.own.objective import UNIT, OwnObjective
 from raytuner.own.payments import Payments
 from raytuner.own.program import Program
 from raytuner.own.program_lines import Line, item_bytes
-from raytuner.own.reading import read_result
+from raytuner.own.reading import read_result, spent
 
 _log = logging.getLogger("raytuner.command")
 FAREWELL = 5.0
@@ -117,10 +117,16 @@ class CommandObjective(OwnObjective):
                     result = line
                 if meter.cancelled:
                     return
-                refuse(program)
+                failure = program.failure()
             if result is None:
-                raise ObjectiveFailure("objective", "the program ended without a result")
-            score = self._score(UNIT, result, time.perf_counter() - began)
+                reason = "the program ended without a result"
+                failure = failure or Failure("objective", reason)
+                raise ObjectiveFailure(failure.kind, failure.message, retryable=failure.retryable)
+            seconds = time.perf_counter() - began
+            if failure is not None:
+                score = UnitScore(UNIT, {}, spent(result.fields), seconds, failure)
+            else:
+                score = self._score(UNIT, result, seconds)
             pay(score.cost)
         yield [score]
 
@@ -162,14 +168,14 @@ class CommandObjective(OwnObjective):
 
     def _score(self, unit: str, line: Line, seconds: float) -> UnitScore:
         if (failure := line.failure) is not None:
-            return UnitScore(unit, {}, seconds=seconds, failure=failure)
+            return UnitScore(unit, {}, spent(line.fields), seconds, failure)
         fields = {name: value for name, value in line.fields.items() if name != "unit"}
         try:
             found = read_result(fields, self.settings.metrics)
         except ObjectiveFailure as error:
             said = f"line {line.number}: {error.failure.message}"
             failure = error.failure.__class__(error.failure.kind, said)
-            return UnitScore(unit, {}, seconds=seconds, failure=failure)
+            return UnitScore(unit, {}, spent(fields), seconds, failure)
         return UnitScore(unit, found.scores, found.cost, seconds, notes=found.notes)
 
 

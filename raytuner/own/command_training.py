@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from raytuner.component import ConfigError, digest
-from raytuner.objective import UNIT_TOKENS, UNIT_USD, Meter, ObjectiveFailure, Params
+from raytuner.objective import UNIT_TOKENS, UNIT_USD, Cost, Meter, ObjectiveFailure, Params
 from raytuner.own.command_runner import Runner, read_lines, refuse
 from raytuner.own.command_settings import CommandSettings
 from raytuner.own.configuration import Config
+from raytuner.own.generated import required
 from raytuner.own.objective import standing
 from raytuner.own.payments import Payments
 from raytuner.own.program_lines import Line
-from raytuner.own.reading import read_result
+from raytuner.own.reading import read_result, spent
 from raytuner.schedule import Schedule
 from raytuner.training import Step, Trainable
 
@@ -92,7 +93,7 @@ class CommandTraining(Trainable):
             for line in read_lines(program, meter):
                 done += 1
                 step = _step(line, done, wanted)
-                wanted = wanted or tuple(step.scores)
+                wanted = wanted or required(step)
                 meter.count("steps trained")
                 if done >= first:
                     yield step
@@ -107,12 +108,12 @@ class CommandTraining(Trainable):
             raise ObjectiveFailure("objective", "the program ended without a result")
         for number in range(max(done + 1, first), last + 1):  # it was done early
             del number
-            yield step._replace(notes={**(step.notes or {}), "ended after": done})
+            yield step._replace(cost=Cost(), notes={**(step.notes or {}), "ended after": done})
 
 
 def _step(line: Line, number: int, wanted: tuple[str, ...]) -> Step:
     if (failure := line.failure) is not None:
-        return Step({}, failure=failure)
+        return Step({}, spent(line.fields), failure=failure)
     fields = dict(line.fields)
     if fields.pop("step", number) != number:
         raise ObjectiveFailure(

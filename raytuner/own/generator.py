@@ -17,35 +17,33 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
-import math
-import numbers
 import os
-import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
-
-import numpy as np
+from typing import Any, ClassVar
 
 from raytuner.awaiting import run_apart
 from raytuner.checkpoints import Checkpoint, Checkpoints
 from raytuner.component import ConfigError, digest
 from raytuner.identity import bare, identity, plain
-from raytuner.objective import Failure, Meter, Params
+from raytuner.objective import UNIT_TOKENS, UNIT_USD, Cost, Meter, Params
 from raytuner.own.configuration import Config
+from raytuner.own.generated import (
+    PAST,
+    Given,
+    complete,
+    failed,
+    joined,
+    read_step,
+    remembering,
+    required,
+)
 from raytuner.own.objective import standing
+from raytuner.own.payments import Pay, Payments
 from raytuner.schedule import Schedule, at_step, spelled, until
 from raytuner.training import Step, Trainable
 
 _STATE = "state"
-_PAST = "@past"
-
-
-class _Given(NamedTuple):
-    """What a generator has yielded: a step, and the state after it, if it gave one."""
-
-    step: Step
-    state: Checkpoint | None = None
 
 
 class GeneratorObjective(Trainable):
@@ -99,6 +97,7 @@ class GeneratorObjective(Trainable):
         self._stateful = _STATE in inspect.signature(function).parameters
         self._checkpoints = Checkpoints(Path(checkpoints) if checkpoints else _folder())
         self._identity: str | None = None
+        self._payments = Payments()
 
     @property
     def forks(self) -> bool:  # type: ignore[override]
@@ -123,7 +122,7 @@ class GeneratorObjective(Trainable):
 
     def maximise(self, metric: str) -> bool:
         """Tell whether more of a metric is better."""
-        return metric not in self._minimise
+        return metric not in {UNIT_USD, UNIT_TOKENS, *self._minimise}
 
     def defaults(self, names: Sequence[str]) -> Params | None:
         """Give the configuration as it stands, if `fixed` has a value for every parameter."""
@@ -134,24 +133,41 @@ class GeneratorObjective(Trainable):
         past, state = self._latest(schedule, last)
         for scores in past[first - 1 :]:
             yield Step(scores)
+        if len(past) >= last:
+            return
+        with self._payments.paying(meter) as pay:
+            yield from self._onwards(schedule, first, last, past, state, meter, pay)
+
+    def _onwards(
+        self,
+        schedule: Schedule,
+        first: int,
+        last: int,
+        past: list[Mapping[str, float]],
+        state: Checkpoint | None,
+        meter: Meter,
+        pay: Pay,
+    ) -> Iterator[Step]:
+        """Do the steps that no state remembers, paying for each."""
         wanted, kept = self._metrics, ""
         for number, given in self._run(schedule, len(past), last, state):
-            step = _complete(given.step, wanted, number)
-            wanted = wanted or tuple(step.scores)
+            step = complete(given.step, wanted, number)
+            wanted = wanted or required(step)
             past.append(step.scores)
             meter.count("steps trained")
             if given.state is not None and step.failure is None:
                 key = self._key(schedule, number)
-                written = self._checkpoints.save(key, _remembering(given.state, past))
+                written = self._checkpoints.save(key, remembering(given.state, past))
                 if kept:  # in reach of a crash there is always one
                     self._checkpoints.remove(kept)
                 kept = key if written and number < last else ""
             if number >= first:
                 yield step
+            pay(step.cost, more=number < last)
 
     def _run(
         self, schedule: Schedule, done: int, last: int, state: Checkpoint | None
-    ) -> Iterator[tuple[int, _Given]]:
+    ) -> Iterator[tuple[int, Given]]:
         """Run the generator, anew whenever the parameters change."""
         while done < last:
             if done and state is None:  # it would begin anew, and its first step pass for a later
@@ -159,47 +175,34 @@ class GeneratorObjective(Trainable):
                     f"the parameters change after step {done}, and the generator gave no state "
                     "there to go on from; yield (metrics, state) after every step"
                 )
-                yield done + 1, _Given(Step({}, failure=Failure("objective", reason)))
+                yield done + 1, failed(reason)
                 return
             end = min(last, next(s.until for s in schedule if s.until > done))
-            given: _Given | None = None
+            given: Given | None = None
             for given in self._segment(at_step(schedule, done + 1), state, end - done):
                 done += 1
                 yield done, given
             if given is None:
                 reason = "the generator ended without a result"
-                yield done + 1, _Given(Step({}, failure=Failure("objective", reason)))
+                yield done + 1, failed(reason)
                 return
             state = given.state
-            step = given.step._replace(notes={**(given.step.notes or {}), "ended after": done})
+            notes = {**(given.step.notes or {}), "ended after": done}
+            step = given.step._replace(cost=Cost(), notes=notes)
             while done < end:
                 done += 1
-                yield done, _Given(step, state)
+                yield done, Given(step, state)
 
-    def _segment(self, params: Params, state: Checkpoint | None, most: int) -> Iterator[_Given]:
+    def _segment(self, params: Params, state: Checkpoint | None, most: int) -> Iterator[Given]:
         config = Config({**self.fixed, **params})
         if self._stateful:
-            made = self.function(config, state=_joined(state))
+            made = self.function(config, state=joined(state))
         else:
             made = self.function(config)
         results: Any = _awaited(made) if hasattr(made, "__anext__") else made
         with contextlib.closing(results):
             for given in itertools.islice(results, most):
-                yield self._read(given)
-
-    def _read(self, given: Any) -> _Given:
-        scores, state = given, None
-        if isinstance(given, tuple) and len(given) == 2:
-            scores, state = given
-        if isinstance(scores, numbers.Real):
-            scores = {self.metric: scores}
-        if not isinstance(scores, Mapping) or not scores:
-            return _wrong(f"the generator gave {reprlib.repr(given)}; a step is metrics by name")
-        for name, value in scores.items():
-            if not isinstance(value, numbers.Real) or not math.isfinite(float(value)):
-                return _wrong(f"{name} is {reprlib.repr(value)}; a score is a finite number")
-        numbers_ = {str(name): float(value) for name, value in scores.items()}
-        return _Given(Step(numbers_), None if state is None else _parted(state))
+                yield read_step(given, self.metric)
 
     def _latest(
         self, schedule: Schedule, done: int
@@ -208,7 +211,7 @@ class GeneratorObjective(Trainable):
         for step in range(done if self._stateful else 0, 0, -1):
             state = self._checkpoints.load(self._key(schedule, step))
             if state is not None:
-                return list(state.facts[_PAST]), state
+                return list(state.facts[PAST]), state
         return [], None
 
     def _key(self, schedule: Schedule, step: int) -> str:
@@ -225,45 +228,6 @@ def _awaited(results: Any) -> Iterator[Any]:
                 return
     finally:
         run_apart(results.aclose())
-
-
-def _remembering(state: Checkpoint, past: Sequence[Mapping[str, float]]) -> Checkpoint:
-    return Checkpoint(state.arrays, {**state.facts, _PAST: list(past)})
-
-
-def _complete(step: Step, wanted: Sequence[str], number: int) -> Step:
-    """Refuse a step that lacks a metric."""
-    if step.failure is not None:
-        return step
-    lacking = next((name for name in wanted if name not in step.scores), None)
-    if lacking is None:
-        return step
-    reason = f"step {number} gave no {lacking!r}; it gave {', '.join(step.scores)}"
-    return Step({}, failure=Failure("objective", reason))
-
-
-def _wrong(reason: str) -> _Given:
-    return _Given(Step({}, failure=Failure("objective", reason)))
-
-
-def _parted(state: Any) -> Checkpoint:
-    """Part a state into arrays and plain values.
-
-    Raises:
-        TypeError: it holds something else.
-    """
-    if not isinstance(state, Mapping):
-        raise TypeError(f"a state is arrays and plain values by name, got {reprlib.repr(state)}")
-    arrays = {str(k): np.asarray(v) for k, v in state.items() if hasattr(v, "__array__")}
-    facts = {str(k): v for k, v in state.items() if k not in arrays}
-    return Checkpoint(arrays, facts)
-
-
-def _joined(state: Checkpoint | None) -> dict[str, Any] | None:
-    if state is None:
-        return None
-    facts = {name: value for name, value in state.facts.items() if name != _PAST}
-    return {**facts, **state.arrays}
 
 
 def _folder() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import time
 import traceback
@@ -17,11 +18,12 @@ from raytuner.objective import LATENCY, Cost, Failure, Meter, UnitScore
 from raytuner.own.concurrent_items import in_thread, one_by_one, side_by_side
 from raytuner.own.configuration import Config
 from raytuner.own.items import Items
-from raytuner.own.reading import read_result
+from raytuner.own.reading import read_result, spent
 from raytuner.own.settings import OwnSettings
 from raytuner.scores import failure_of
 
 _AT_A_TIME = 8
+NOTHING = Cost()
 
 
 class ItemCalls:
@@ -128,26 +130,39 @@ class ItemCalls:
         try:
             found = read_result(given, self._settings.metrics)
         except Exception as error:  # noqa: BLE001 - a mapping of the user's own may raise anything
-            return self._broken(unit, error, began, held, meter)
+            return self._broken(unit, error, began, held, meter, _paid(given))
         self._settle(held, found.cost, meter)
         notes = {LATENCY: round(seconds, 6), **found.notes}
         return UnitScore(unit, found.scores, found.cost, seconds, notes=notes)
 
     def _broken(
-        self, unit: str, error: BaseException, began: float, held: float, meter: Meter
+        self,
+        unit: str,
+        error: BaseException,
+        began: float,
+        held: float,
+        meter: Meter,
+        cost: Cost = NOTHING,
     ) -> UnitScore:
-        self._settle(held, Cost(), meter)
+        self._settle(held, cost, meter)
         failure = failure_of(error)
         message = failure.message + _place(error, self._function)
         if self._settings.items is not None:
             message = f"item {unit!r:.80}: {message}"
         failure = Failure(failure.kind, message, failure.retryable)
-        return UnitScore(unit, {}, seconds=time.perf_counter() - began, failure=failure)
+        return UnitScore(unit, {}, cost, time.perf_counter() - began, failure)
 
     def _settle(self, held: float, cost: Cost, meter: Meter) -> None:
         if held or any(cost):
             meter.settle(held, cost)
         self._dearest = max(self._dearest, cost.usd)
+
+
+def _paid(given: Any) -> Cost:
+    """Tell what a result has cost that cannot be used."""
+    with contextlib.suppress(Exception):  # a mapping of the user's own may raise anything
+        return spent(given)
+    return NOTHING
 
 
 def _arguments(config: Config, items: Items | None, unit: str) -> tuple[Any, ...]:

@@ -42,10 +42,10 @@ def read_result(given: Any, metrics: Sequence[str] = ()) -> Reading:
         ObjectiveFailure: nothing was given, no number, not a metric that must be there, or a cost
             that is none.
     """
-    number = _number(given)
+    number = as_number(given)
     if number is not None:
         given = {(metrics[0] if len(metrics) == 1 else SINGLE): number}
-    elif (score := _number(getattr(given, "score", None))) is not None:
+    elif (score := as_number(getattr(given, "score", None))) is not None:
         given = {**(getattr(given, "metadata", None) or {}), SINGLE: score}
     if not isinstance(given, Mapping):
         what = "nothing" if given is None else reprlib.repr(given)
@@ -55,11 +55,34 @@ def read_result(given: Any, metrics: Sequence[str] = ()) -> Reading:
     fields = {str(name): value for name, value in given.items()}
     cost, scores = _cost(fields)
     for name in list(fields):
-        if (number := _number(fields[name])) is not None:
+        if (number := as_number(fields[name])) is not None:
             scores[name] = number
             del fields[name]
     _check(scores, metrics, fields)
     return Reading(scores, cost, fields)
+
+
+def spent(given: Any) -> Cost:
+    """Tell what a result has cost, also one that is none for want of a metric."""
+    if not isinstance(given, Mapping):
+        return Cost()
+    try:
+        return _cost({str(name): value for name, value in given.items()})[0]
+    except ObjectiveFailure:
+        return Cost()
+
+
+def as_number(value: Any) -> float | None:
+    """Give a number as a float, NumPy's and those of tensors without a shape too; else None."""
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "shape", None) == ():
+        value = item()
+    if not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond all floats
+        return math.inf
 
 
 def _check(scores: Mapping[str, float], metrics: Sequence[str], rest: Mapping[str, Any]) -> None:
@@ -104,22 +127,10 @@ def _cost(fields: dict[str, Any]) -> tuple[Cost, dict[str, float]]:
 
 
 def _amount(name: str, value: Any) -> float:
-    number = _number(value)
+    number = as_number(value)
     if number is None or not math.isfinite(number) or number < 0:
         raise _failed(f"gave {name} = {reprlib.repr(value)}; an amount is a number of 0 or more")
     return number
-
-
-def _number(value: Any) -> float | None:
-    item = getattr(value, "item", None)
-    if callable(item) and getattr(value, "shape", None) == ():  # a NumPy scalar, a tensor
-        value = item()
-    if not isinstance(value, numbers.Real):
-        return None
-    try:
-        return float(value)
-    except OverflowError:  # an integer beyond all floats
-        return math.inf
 
 
 def _failed(reason: str) -> ObjectiveFailure:

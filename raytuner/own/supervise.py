@@ -9,7 +9,8 @@ that includes what has left its session, because orphans become children of this
 
 LIFELINE: a file descriptor to read from; MEMORY: bytes of address space of each process, 0: no
 limit; GRACE: seconds. Ends with the exit code, or by the signal, that ended the program; 127 if it
-could not be started.
+could not be started. Where this process is killed itself, the program is killed with it (on Linux;
+what that has started in turn is left).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from pathlib import Path
 
 _SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2)."""
+_PARENT_DEATH = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 _LINUX = sys.platform == "linux"
 
 
@@ -62,11 +65,16 @@ def main() -> None:
 
 
 def _started(command: list[str], memory: int) -> int:
+    supervisor = os.getpid()
     child = os.fork()
     if child:
         return child
     try:
         os.setsid()
+        if _LINUX:  # whoever ends the supervisor, for want of memory say, ends it too
+            ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != supervisor:
+                os._exit(127)
         signal.set_wakeup_fd(-1)
         for number in (
             signal.SIGINT,

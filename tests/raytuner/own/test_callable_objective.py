@@ -181,6 +181,18 @@ def test_money_is_counted_and_ends_the_sweep_in_order(tmp_path):
     assert list(again.trials[UNIT_USD].sort_values()) == pytest.approx([0.01, 0.02])
 
 
+def test_money_spent_on_what_failed_counts():
+    def buys(item, config):
+        return {"hit" if item["n"] else "miss": 1, "cost_usd": 0.25}
+
+    meter = Tally()
+    objective = made(buys, items=[{"n": 0}, {"n": 1}], metrics=("hit",))
+    found = scores(objective, {}, meter=meter)
+    assert {unit for unit, score in found.items() if score.failure} == {"1"}
+    assert [score.cost for score in found.values()] == [Cost(0.25)] * 2
+    assert meter.cost.usd == 0.5
+
+
 def test_a_refused_call_is_none_of_its_item():
     meter = WorkMeter(Purse(0.025))
     objective = made(paying, items=SMALL)

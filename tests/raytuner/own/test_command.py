@@ -22,9 +22,13 @@ ITEMS = [{"id": f"q{n}", "n": n} for n in range(5)]
 
 
 def failed(objective, **given):
-    with pytest.raises(ObjectiveFailure) as caught:
-        scores(objective, **given)
-    return caught.value.failure
+    """Give the failure of its units, which may have cost something, or of all of it."""
+    try:
+        (failure,) = {score.failure for score in scores(objective, **given).values()}
+    except ObjectiveFailure as error:
+        failure = error.failure
+    assert failure is not None
+    return failure
 
 
 # ---- what goes in and out
@@ -131,6 +135,26 @@ def test_money_is_accounted_for_and_may_run_out(tmp_path):
         next(batches)
     assert [score.cost for score in found] == [Cost(0.01)] * 2
     assert meter.cost.usd == pytest.approx(0.02)
+
+
+def test_money_spent_on_what_failed_is_accounted_for(tmp_path):
+    body = ANSWERS.replace(
+        '"said"', '"cost_usd": 0.25, **({"score": "no"} if row["unit"] == "q1" else {}), "said"'
+    ).replace("say(", "if row['unit'] == 'q2': say(json.dumps({'unit': 'q2', 'error': 'busy', "
+              "'cost_usd': 0.25})); continue\n    say(")  # fmt: skip
+    meter = Tally()
+    found = scores(made(tmp_path, body, items=ITEMS, metrics=["score"]), meter=meter)
+    assert {unit for unit, score in found.items() if score.failure} == {"q1", "q2"}
+    assert {score.cost for score in found.values()} == {Cost(0.25)}
+    assert meter.cost.usd == pytest.approx(1.25)
+
+
+def test_money_is_accounted_for_whatever_the_end_of_the_program(tmp_path):
+    body = 'config(); say(\'{"score": 1, "cost_usd": 0.25}\'); sys.exit(3)'
+    meter = Tally()
+    (score,) = scores(made(tmp_path, body), meter=meter).values()
+    assert (score.cost, meter.cost.usd) == (Cost(0.25), 0.25)
+    assert "exit code 3" in score.failure.message
 
 
 # ---- what goes wrong with one result
@@ -346,6 +370,16 @@ def test_a_driver_that_is_killed_leaves_no_program(tmp_path):
     driver.wait()
     pid = int((tmp_path / "pid").read_text())
     wait_for(lambda: not alive(pid))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
+def test_a_program_that_kills_its_parent_is_not_left_running(tmp_path):
+    body = (
+        "open('pid', 'w').write(str(os.getpid())); config()\n"
+        "os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)"
+    )
+    assert failed(made(tmp_path, body)).kind == "out_of_memory"
+    wait_for(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 # ---- identity

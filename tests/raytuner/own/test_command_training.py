@@ -56,6 +56,17 @@ def test_a_training_that_ends_early_is_done(tmp_path):
     assert found["step 6"].notes == {"ended after": 3}
 
 
+def test_money_is_counted_once(tmp_path):
+    """Not every step need cost something; what stands for steps that are left out costs nothing."""
+    body = TRAINS.format(steps=4).replace(
+        '"step"', '**({"cost_usd": 0.1} if step > 1 else {}), "step"'
+    )
+    meter = Tally()
+    found = steps(train(tmp_path, body), meter=meter)
+    assert [score.cost.usd for score in found.values()] == [0, 0.1, 0.1, 0, 0, 0]
+    assert meter.cost.usd == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
