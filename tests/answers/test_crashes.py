@@ -88,6 +88,7 @@ def kill(process):
     process.wait()
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_pays_for_nothing_twice(folder, remote, start):
     prepared(folder, name="whole", objective__cache="whole")
     finished(start("run", "study.yaml"))
@@ -114,6 +115,7 @@ def test_killed_again_and_again_it_pays_for_nothing_twice(folder, remote, start)
     assert len(rows) == len(set(rows)) == 4 * 36
 
 
+@pytest.mark.slow
 def test_what_was_in_flight_counts_as_spent(folder, remote, start):
     """A budget holds over sessions, though a killed one could not say what its calls cost."""
     limit = 0.04

@@ -182,6 +182,7 @@ def test_sizes_and_gpus_reach_the_workers():
     assert group["template"]["spec"]["tolerations"][0]["key"] == "nvidia.com/gpu"
 
 
+@pytest.mark.slow
 @given(name=st.from_regex(r"[a-z][-a-z0-9]{0,12}[a-z0-9]", fullmatch=True))
 @settings(max_examples=25, deadline=None)
 def test_names_are_put_everywhere(name):

@@ -23,6 +23,7 @@ def raytuner(folder, *words):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_study_runs_from_the_command_line(example):
     assert len((example / "study.yaml").read_text().splitlines()) < 60
     ran = raytuner(example, "run", "study.yaml")

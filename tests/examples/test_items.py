@@ -45,6 +45,7 @@ def test_the_function_is_still_a_function():
     assert found == {"right": True, "rank": 1, "guess": "receive"}
 
 
+@pytest.mark.slow
 def test_the_study_runs_from_the_command_line(example):
     assert len((example / "study.yaml").read_text().splitlines()) < 60
     cut(example)

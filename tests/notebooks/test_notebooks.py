@@ -17,8 +17,8 @@ import pytest
 from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-SLOW = {"02_exploring.py", "04_cluster.py", "05_verdict.py"}
-"""They start a cluster, or run studies by the dozen."""
+SLOW = {script.name for script in NOTEBOOKS.glob("*.py")} - {"build.py"}
+"""Each takes a kernel some seconds; those that start a cluster, or run many studies, more."""
 LARGEST = 150_000
 PICTURES = {"image/svg+xml", "text/html"}
 

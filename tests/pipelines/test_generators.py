@@ -125,6 +125,7 @@ def test_each_sentence_is_embedded_once_and_only_if_needed():
     assert not Extractive(scorer="lexical").needs_vectors()
 
 
+@pytest.mark.slow
 def test_answers_are_the_same_in_every_process():
     program = (
         "from pipelines.generators import Extractive\n"

@@ -213,6 +213,7 @@ def test_journal_tells_what_ran(tmp_path):
     assert opened["raytuner"] == raytuner.__version__
 
 
+@pytest.mark.slow
 def test_thousands_of_tiny_trials_stay_small():
     import tracemalloc
 

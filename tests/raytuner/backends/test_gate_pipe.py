@@ -29,6 +29,7 @@ def test_calls_of_a_process_that_dies_count_and_hold_nobody_up(tmp_path):
     check_lost_worker({**FIELDS, "workers": 2}, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_was_under_way_when_the_driver_was_killed_counts(tmp_path):
     check_killed_driver({**FIELDS, "workers": 2}, tmp_path)
 

@@ -227,6 +227,7 @@ def evaluated(objective):
     return found, Counter(tally.counts)
 
 
+@pytest.mark.slow
 def test_nodes_share_ingestion_and_need_no_files(hire, monkeypatch, tmp_path):
     handbook = write_handbook(tmp_path)
     section = {**handbook.section, "cache": None, "pipeline": {"retriever": "hybrid"}}

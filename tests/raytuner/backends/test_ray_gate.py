@@ -43,6 +43,7 @@ def test_calls_of_a_worker_that_dies_count_and_hold_nobody_up(tmp_path):
     check_lost_worker({**FIELDS, "workers": 2}, tmp_path)
 
 
+@pytest.mark.slow
 def test_trials_of_tune_share_the_gate(tmp_path):
     check_race(TUNE, tmp_path, limit=0.3)
 
@@ -69,6 +70,7 @@ def run_and_kill(objective, folder, monkeypatch, *, restart):
     return results
 
 
+@pytest.mark.slow
 def test_a_lost_mailbox_costs_what_was_under_way(tmp_path, monkeypatch):
     log = tmp_path / "log"
     results = run_and_kill(Calls(log, seconds=0.3), tmp_path, monkeypatch, restart=True)

@@ -60,8 +60,6 @@ def test_what_cannot_be_exported(results):
 
 
 def test_secrets_stay(tmp_path, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-indeed")
-
     class Leaky(Questions):
         def evaluate(self, params, units, meter):
             if params["x"] == 2:
@@ -69,7 +67,9 @@ def test_secrets_stay(tmp_path, monkeypatch):
             yield from super().evaluate(params, units, meter)
 
     space = {"x": [1, 2], "y": ["a", "use sk-very-secret-indeed"]}
-    facts = run_facts(raytuner.run(study(Leaky(), space=space), tmp_path))
+    results = raytuner.run(study(Leaky(), space=space), tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-indeed")  # else the study is refused
+    facts = run_facts(results)
     assert "sk-very-secret-indeed" not in repr(facts)
     assert "401 for ***" in repr(facts)
 

@@ -60,7 +60,7 @@ def followed(spelled):
         assert all(type(v) in (bool, int, float, str, tuple) for v in point.values())
         lineage = proposer.lineage(point) if isinstance(proposer, Tracing) else None
         if lineage is not None:
-            assert lineage.how and lineage.generation >= 0
+            assert lineage.how and (lineage.generation or 0) >= 0
             assert all(p in found or p == baseline for p in lineage.parents), spelled
         found.append(point)
         score = None if number == 4 else worth(point)

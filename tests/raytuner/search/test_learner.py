@@ -1,5 +1,6 @@
 """What searches that learn have in common."""
 
+import math
 import random
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from raytuner.component import digest
 from raytuner.search import Exhausted, Search
+from raytuner.search.goals import Score
 from raytuner.search.learner import Learner, Outcome
 from raytuner.space import Space
 from tests.raytuner.search.conformance import check_resume, lead, worth
@@ -173,3 +175,16 @@ def test_a_baseline_outside_of_the_space_is_not_learned_from(kind):
     told.tell({"x": 9, "y": 0.5}, 0.7)
     told.tell({"x": 1, "y": 7.5}, None)
     assert [told.ask() for _ in range(3)] == [untold.ask() for _ in range(3)]
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, Score((1.0, math.nan))])
+def test_what_is_no_finite_number_is_no_score(score):
+    point = {"kind": "b", "h": True}
+
+    def learned(**more):
+        guide = Stubborn(point)
+        FromOutside(guide, SMALL).tell(point, score, **more)
+        return guide.learned
+
+    assert learned(units=3, ended=False) == []
+    assert learned() == [(point, Outcome(None))]
