@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from raytuner.component import digest
 from raytuner.lineage import Lineage
 from raytuner.objective import Params
 from raytuner.search.descent import Descent
+from raytuner.search.goals import parts_of
 from raytuner.search.offspring import Child, Plan, Point
 from raytuner.search.port import Exhausted, Unaffordable, Workroom
 from raytuner.search.writing import Desk, Written
@@ -168,6 +170,8 @@ class Author:
         ended: bool = True,
     ) -> None:
         """Take in a score; see `Proposer.tell`."""
+        if score is not None and not all(map(math.isfinite, parts_of(score))):
+            score = None  # a NaN would upset every order
         with self._lock:
             if ended:
                 self._descent.outstanding.discard(digest(params))

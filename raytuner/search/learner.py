@@ -6,6 +6,7 @@ and never the same one twice. A point that the library repeats is answered from 
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 from raytuner.component import digest
 from raytuner.lineage import Lineage
 from raytuner.objective import Params, Value
+from raytuner.search.goals import parts_of
 from raytuner.search.port import Exhausted, Proposer, Sampled
 from raytuner.search.sampling import Random
 from raytuner.space import Space
@@ -157,6 +159,8 @@ class _Fresh:
         units: int | None = None,
         ended: bool = True,
     ) -> None:
+        if score is not None and not all(map(math.isfinite, parts_of(score))):
+            score = None  # a NaN would upset every order
         if score is None and not ended:
             return  # nothing measured so far is no failure
         if not self._space.contains(params):

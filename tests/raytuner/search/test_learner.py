@@ -179,12 +179,14 @@ def test_a_baseline_outside_of_the_space_is_not_learned_from(kind):
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, Score((1.0, math.nan))])
 def test_what_is_no_finite_number_is_no_score(score):
-    point = {"kind": "b", "h": True}
+    point, guide = {"kind": "b", "h": True}, Stubborn(None)
 
-    def learned(**more):
-        guide = Stubborn(point)
-        FromOutside(guide, SMALL).tell(point, score, **more)
-        return guide.learned
+    class Told(Learner):
+        def guide(self, space, seed):
+            return guide
 
-    assert learned(units=3, ended=False) == []
-    assert learned() == [(point, Outcome(None))]
+    proposer = Told().start(SMALL, 0)
+    proposer.tell(point, score, units=3, ended=False)
+    assert guide.learned == []
+    proposer.tell(point, score)
+    assert guide.learned == [(point, Outcome(None))]

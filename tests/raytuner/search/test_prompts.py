@@ -212,6 +212,17 @@ def test_failures_alone_do_not_end_it():
     assert len({digest(point) for point in found}) == 8
 
 
+def test_what_is_no_finite_number_is_a_failure():
+    def led(score):
+        proposer, found = Prompts().start(SPACE, 0), []
+        for number in range(8):
+            found.append(proposer.ask())
+            proposer.tell(found[-1], score if number % 2 else number / 8)
+        return found
+
+    assert led(float("nan")) == led(float("inf")) == led(None) != led(0.5)
+
+
 @pytest.mark.parametrize(
     ("search", "space", "message"),
     [
