@@ -12,7 +12,7 @@ from pipelines.chunkers import Fixed
 
 class Slow(Fixed, kind="slow"):
     def split(self, text):
-        time.sleep(0.12)
+        time.sleep(0.07)
         return super().split(text)
 """
 SLOW_STUDY = {
