@@ -18,6 +18,7 @@ from pipelines.embedders.paid import bought
 from pipelines.generators import Extractive
 from pipelines.ingestion import Arrays, Ingestion
 from pipelines.library import CachedLibrary
+from pipelines.paying import services_asked
 from pipelines.pipeline import Answered, Pipeline
 from pipelines.roles import CorpusEmbedder, EmbedTexts
 from pipelines.standalone import module_files
@@ -137,8 +138,11 @@ class RagAnswerer(Answerer):
     def prepare(self) -> None:
         """Load documents, vectors, index and models of this machine; asks no paid service.
 
-        Vectors of documents by a paid embedder are bought where they are not in the cache.
+        Vectors of documents by a paid embedder are bought where they are not in the cache. A key
+        that is missing is told now, not to whoever asks first.
         """
+        for service in services_asked(self.config, ()):
+            service.check()
         ingestion = self._opened.ingestion
         if self.config.needs_vectors():
             index = ingestion.index(self._opened.matched)

@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.completion_asking import STAGE, dialogue
 from pipelines.completion_config import CompletionConfig, plain
 from pipelines.llm.client import Client
+from pipelines.llm.models import resolved
 from pipelines.llm.templates import template_fields
 from pipelines.llm.types import Reply
 from raytuner.answering import Answerer, Part, Query, Served
@@ -34,6 +35,11 @@ class CompletionAnswerer(Answerer):
     def about(self) -> Mapping[str, Any]:
         """Give what is asked, of whom, and how."""
         return plain(self._config)
+
+    def prepare(self) -> None:
+        """Look for the keys: one that is missing is told now, not to whoever asks first."""
+        for model in resolved(self._config.model).members():
+            model.check()
 
     def check(self, query: Query) -> None:
         """Want every field, and no other."""

@@ -55,6 +55,13 @@ def test_it_hands_on_what_the_trial_handed_on(handbook, pipeline):
         ]
 
 
+def test_a_missing_key_is_told_before_anybody_asks(handbook, endpoint, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    answerer = objective_of(handbook, {"generator": CHAT}, models=MODELS).answerer({})
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        answerer.prepare()
+
+
 def test_a_pipeline_without_a_generator_answers_with_what_it_found(handbook):
     served = (
         objective_of(handbook, {"retriever": "bm25"})

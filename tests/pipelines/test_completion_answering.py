@@ -33,6 +33,12 @@ def test_a_question_fills_the_only_field(tmp_path, endpoint):
     assert answerer.about()["model"]["model"] == "good-1"
 
 
+def test_a_missing_key_is_told_before_anybody_asks(tmp_path, endpoint, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        answerer_of(tmp_path, "Answer. {question}").prepare()
+
+
 def test_several_fields_are_given_by_name(tmp_path, endpoint):
     answerer = answerer_of(tmp_path, "Be {style}. {question}")
     assert answerer.answer(Query("", {"style": "{brief}", "question": "Why?"})).answer
