@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.deployment import Release, edited, installed, template
+from raytuner import secrets
 from raytuner.component import ConfigError
 
 AUTH_FILE = "~/.ray/auth_token"
@@ -66,8 +67,8 @@ def set_machines(document: Any, machines: Machines) -> None:
             document["file_mounts"][f"~/{machines.wheel.name}"] = str(machines.wheel.resolve())
     if machines.secrets is not None:
         document["file_mounts"][REMOTE_SECRETS] = str(private(machines.secrets))
-        home = REMOTE_SECRETS.replace("~", "/home/ray")
-        document["docker"]["run_options"].append(f"-e RAYTUNER_SECRETS_FILE={home}")
+        # in quotes: the home is the image's, not that of the machine whose shell starts it
+        document["docker"]["run_options"].append(f"-e {secrets.VARIABLE}='{REMOTE_SECRETS}'")
         commands.insert(1, f"chmod 600 {REMOTE_SECRETS}")
 
 

@@ -117,7 +117,7 @@ def test_secrets_are_named_by_path_only(kind, tmp_path):
         "~/.raytuner/secrets.env": str(secret),
     }
     run = config["docker"]["run_options"]
-    assert "-e RAYTUNER_SECRETS_FILE=/home/ray/.raytuner/secrets.env" in run
+    assert "-e RAYTUNER_SECRETS_FILE='~/.raytuner/secrets.env'" in run
     assert "chmod 600 ~/.raytuner/secrets.env" in config["setup_commands"]
 
 
