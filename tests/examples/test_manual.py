@@ -58,11 +58,11 @@ def test_a_study_that_goes_by_blind_ratings(example, raytuner):
     assert len((EXAMPLE / "study.yaml").read_text().splitlines()) < 60
     assert raytuner("check", "study.yaml").code == 0
     assert tell_all(raytuner, example, 3) == 3
-    rate(example, "ann", 12)
+    rate(example, "r1", 12)
     while tell_all(raytuner, example, 1):
-        rate(example, "ann", 6)
-    rate(example, "ann", 20)
-    rate(example, "ben", 30)
+        rate(example, "r1", 6)
+    rate(example, "r1", 20)
+    rate(example, "r2", 30)
     found = json.loads(raytuner("ratings", "runs/support", "--json").out)
     rows = {row["number"]: row for row in found["configurations"]}
     assert len(rows) == 9

@@ -98,16 +98,16 @@ def order(raytuner, run):
 
 def test_twenty_comparisons_in_a_terminal_killed_half_way(run, terminal, raytuner):
     straight = copied(run, "b")
-    screen = terminal("rate", straight, "--rater", "ann", "-n", COUNT)
+    screen = terminal("rate", straight, "--rater", "r1", "-n", COUNT)
     shown = []
     for _ in range(COUNT):
         shown.append(screen.until(PROMPT))
         screen.type(choice(shown[-1]))
-    assert f"{COUNT} comparisons by ann are on record" in screen.rest()
+    assert f"{COUNT} comparisons by r1 are on record" in screen.rest()
     assert screen.process.wait(60) == 0
     assert not any("\x1b[2J" in text for text in shown)  # no answer clears the screen
 
-    killed = terminal("rate", run, "--rater", "ann")
+    killed = terminal("rate", run, "--rater", "r1")
     for _ in range(COUNT // 2):
         killed.type(choice(killed.until(PROMPT)))
     assert "comparison 11" in killed.until(PROMPT)
@@ -115,7 +115,7 @@ def test_twenty_comparisons_in_a_terminal_killed_half_way(run, terminal, raytune
     killed.process.wait(60)
     assert len(judgements(run)) == COUNT // 2
 
-    again = terminal("rate", run, "--rater", "ann", "-n", COUNT // 2)
+    again = terminal("rate", run, "--rater", "r1", "-n", COUNT // 2)
     for _ in range(COUNT // 2):
         again.type(choice(again.until(PROMPT)))
     assert again.process.wait(60) == 0
@@ -123,12 +123,12 @@ def test_twenty_comparisons_in_a_terminal_killed_half_way(run, terminal, raytune
     for folder in (run, straight):
         found, told = order(raytuner, folder)
         assert found == ORDER
-        assert told["raters"] == {"ann": COUNT}
+        assert told["raters"] == {"r1": COUNT}
 
 
 def test_through_a_pipe_with_every_kind_of_answer(run, start, raytuner):
     process = subprocess.run(
-        [sys.executable, "-m", "raytuner", "rate", str(run), "--rater", "ben"],
+        [sys.executable, "-m", "raytuner", "rate", str(run), "--rater", "r2"],
         input="1\nr\nwhat\n=\ns\nq\n",
         capture_output=True,
         text=True,
@@ -137,20 +137,20 @@ def test_through_a_pipe_with_every_kind_of_answer(run, start, raytuner):
     )
     assert process.returncode == 0
     assert "'what' is no choice" in process.stdout
-    assert "3 comparisons by ben are on record" in process.stdout
+    assert "3 comparisons by r2 are on record" in process.stdout
     assert "\x1b[2J" not in process.stdout
-    assert [one["choice"] for one in judgements(run, "ben")] == ["left", "right", "tie", "skip"]
+    assert [one["choice"] for one in judgements(run, "r2")] == ["left", "right", "tie", "skip"]
     found = raytuner("ratings", run)
     assert found.code == 0
     assert "not sure" in found.out
-    assert "Raters: ben (3)." in found.out
+    assert "Raters: r2 (3)." in found.out
 
 
 def test_the_end_of_input_is_the_end(run, monkeypatch, raytuner):
     monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115, PTH123
-    found = raytuner("rate", run, "--rater", "ann")
+    found = raytuner("rate", run, "--rater", "r1")
     assert found.code == 0
-    assert "0 comparisons by ann are on record" in found.out
+    assert "0 comparisons by r1 are on record" in found.out
 
 
 def test_nothing_rated_is_said(run, raytuner):
@@ -163,9 +163,9 @@ def test_nothing_rated_is_said(run, raytuner):
     ("arguments", "said"),
     [
         (["--rater", "../x"], "cannot name a file"),
-        (["--rater", "ann", "--trials", "0"], "two numbers or more"),
-        (["--rater", "ann", "--trials", "0,x"], "two numbers or more"),
-        (["--rater", "ann", "--trials", "0,9"], "no trial 9"),
+        (["--rater", "r1", "--trials", "0"], "two numbers or more"),
+        (["--rater", "r1", "--trials", "0,x"], "two numbers or more"),
+        (["--rater", "r1", "--trials", "0,9"], "no trial 9"),
         ([], "missing option '--rater'"),
     ],
 )
@@ -181,11 +181,11 @@ def test_wrong_input_is_one_sentence(run, raytuner, arguments, said):
 def test_a_file_edited_by_hand_is_named_with_its_line(run, raytuner, monkeypatch):
     monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115, PTH123
     (run / "ratings").mkdir()
-    (run / "ratings/ann.jsonl").write_text('{"choice": "left"}\n')
-    for command in (("rate", run, "--rater", "ann"), ("ratings", run), ("results", run)):
+    (run / "ratings/r1.jsonl").write_text('{"choice": "left"}\n')
+    for command in (("rate", run, "--rater", "r1"), ("ratings", run), ("results", run)):
         found = raytuner(*command)
         assert found.code == 2
-        assert "ratings/ann.jsonl, line 1" in found.err
+        assert "ratings/r1.jsonl, line 1" in found.err
 
 
 def test_a_run_whose_objective_shows_what_it_found_is_rated_as_it_is(tiny, raytuner, monkeypatch):
@@ -193,10 +193,10 @@ def test_a_run_whose_objective_shows_what_it_found_is_rated_as_it_is(tiny, raytu
     (tiny.folder / "typed").write_text("1\nt\nq\n")
     with (tiny.folder / "typed").open() as typed:
         monkeypatch.setattr("sys.stdin", typed)
-        found = raytuner("rate", "study.yaml", "--rater", "ann")
+        found = raytuner("rate", "study.yaml", "--rater", "r1")
     assert found.code == 0
-    assert "2 comparisons by ann are on record" in found.out
+    assert "2 comparisons by r1 are on record" in found.out
     assert any(question in found.out for question in ("apples grow", "bread baked", "sourdough"))
     told = json.loads(raytuner("ratings", "study.yaml", "--json").out)
-    assert told["raters"] == {"ann": 2}
+    assert told["raters"] == {"r1": 2}
     assert raytuner("results", "study.yaml").code == 0

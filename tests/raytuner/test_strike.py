@@ -50,7 +50,9 @@ def test_a_python_study_is_looked_at_as_well(tmp_path):
         run(Study(objective=score, space={"prompt": {"choice": [KEY, "b"]}}), tmp_path)
 
 
-@pytest.mark.parametrize("value", ["short", "/etc/ssl/private/some/key", "a b c d e f g h i j k l m"])
+@pytest.mark.parametrize(
+    "value", ["short", "/etc/ssl/private/some/key", "a b c d e f g h i j k l m"]
+)
 def test_what_may_stand_there_by_chance_is_not_refused(monkeypatch, value):
     monkeypatch.setenv("MY_API_KEY", value)
     assert exposed({"prompt": f"use {value}"}) is None

@@ -54,7 +54,7 @@ def copied(run, name):
     return other / "runs" / "rated"
 
 
-def judgements(run, rater="ann"):
+def judgements(run, rater="r1"):
     """What a rater has judged, without times."""
     lines = (run / "ratings" / f"{rater}.jsonl").read_text().splitlines()
     wanted = ("n", "unit", "left", "right", "choice", "answers")

@@ -30,7 +30,7 @@ def run(made, request):
 
 @pytest.fixture
 def server(run):
-    with Round(run, "ann") as rating, RatingServer(rating) as server:
+    with Round(run, "r1") as rating, RatingServer(rating) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield server
@@ -85,9 +85,9 @@ def test_what_the_page_did_not_send_is_refused(server, run):
     assert {answer.status for answer, _ in refused} == {403}
     assert ask(server, place="journal.jsonl")[0].status == 404
     assert ask(server, "DELETE")[0].status == 405
-    assert not (run / "ratings/ann.jsonl").read_text()
+    assert not (run / "ratings/r1.jsonl").read_text()
     assert ask(server, "POST", "rate", form(server, choice="worst"))[0].status == 303
-    assert not (run / "ratings/ann.jsonl").read_text()
+    assert not (run / "ratings/r1.jsonl").read_text()
 
 
 def test_answers_are_text_whatever_they_are(server):
@@ -143,16 +143,16 @@ def click_through(tab, url, count):
 @pytest.mark.slow
 def test_twenty_comparisons_in_a_browser_killed_half_way(run, tab, start, finish, raytuner):
     straight = copied(run, run.parent.parent.name + "-straight")
-    whole = start("rate", straight, "--rater", "ann", "-n", 20, "--page", "--no-open")
+    whole = start("rate", straight, "--rater", "r1", "-n", 20, "--page", "--no-open")
     click_through(tab, whole.stdout.readline().strip(), 20)
     assert "That was all for now. 20 comparisons" in tab.inner_text("#end")
     assert finish(whole).code == 0
 
-    killed = start("rate", run, "--rater", "ann", "--page", "--no-open")
+    killed = start("rate", run, "--rater", "r1", "--page", "--no-open")
     click_through(tab, killed.stdout.readline().strip(), 10)
     killed.send_signal(signal.SIGKILL)
     killed.wait(60)
-    again = start("rate", run, "--rater", "ann", "-n", 10, "--page", "--no-open")
+    again = start("rate", run, "--rater", "r1", "-n", 10, "--page", "--no-open")
     url = again.stdout.readline().strip()
     click_through(tab, url, 10)
     assert finish(again).code == 0
@@ -165,14 +165,14 @@ def test_twenty_comparisons_in_a_browser_killed_half_way(run, tab, start, finish
 
 
 def test_quit_ends_the_command_and_keeps_what_is_rated(run, tab, start, finish):
-    process = start("rate", run, "--rater", "ann", "--page", "--no-open")
+    process = start("rate", run, "--rater", "r1", "--page", "--no-open")
     click_through(tab, process.stdout.readline().strip(), 2)
     with tab.expect_navigation():
         tab.click("button[value=quit]")
     assert "You may close this page" in tab.inner_text("#end")
     ended = finish(process)
     assert ended.code == 0
-    assert "2 comparisons by ann are on record" in ended.out
+    assert "2 comparisons by r1 are on record" in ended.out
 
 
 def test_what_no_page_can_hold_is_replaced():

@@ -27,7 +27,7 @@ def run(tmp_path):
     return rated_study(tmp_path / "a")
 
 
-def judge(run, count, rater="ann", choose=better):
+def judge(run, count, rater="r1", choose=better):
     with Round(run, rater) as rating:
         for _ in range(count):
             card = rating.card()
@@ -44,7 +44,7 @@ def test_twenty_comparisons_find_the_planted_order(run):
 
 
 def test_a_card_names_no_configuration_and_stays_until_it_is_judged(run):
-    with Round(run, "ann") as rating:
+    with Round(run, "r1") as rating:
         card = rating.card()
         assert rating.card() is card
         keys = [trial.key for trial in Results.open(run).record.current]
@@ -59,14 +59,14 @@ def test_a_card_names_no_configuration_and_stays_until_it_is_judged(run):
 
 def test_skipped_ones_are_not_asked_again_and_count_for_nothing(run):
     seen = set()
-    with Round(run, "ann") as rating:
+    with Round(run, "r1") as rating:
         while (card := rating.card()) is not None:
             assert card.name not in seen
             seen.add(card.name)
             rating.rate(card.name, "skip")
         assert len(seen) == rating.total == 6 * UNITS
         assert rating.rated == 0
-    with Round(run, "ann") as rating:
+    with Round(run, "r1") as rating:
         assert rating.card() is None
     assert rating_of(Results.open(run)).rows == ()
 
@@ -75,7 +75,7 @@ def test_equal_answers_are_not_asked_about(tmp_path):
     run = rated_study(tmp_path / "a", levels=(1, 2))
     with AskTell(Study.parse(config(run)), tmp_path / "a") as tuner:
         tuner.correct(0, {"q1": {"answer": answer(2, "q1")}}, "pasted the wrong file")
-    with Round(run, "ann") as rating:
+    with Round(run, "r1") as rating:
         cards = []
         while (card := rating.card()) is not None:
             cards.append(card)
@@ -97,7 +97,7 @@ def test_a_judgement_on_an_answer_that_was_corrected_counts_no_more(tmp_path):
     with AskTell(Study.parse(config(run)), tmp_path / "a") as tuner:
         tuner.correct(0, {"q3": {"answer": "a better one: level-9"}}, "typo")
     assert rating_of(Results.open(run)).rows[0].wins == UNITS - 1
-    with Round(run, "ann") as rating:  # it is asked again, and nothing else is
+    with Round(run, "r1") as rating:  # it is asked again, and nothing else is
         card = rating.card()
         assert "level-9" in card.left + card.right
         rating.rate(card.name, better(card.left, card.right))
@@ -109,7 +109,7 @@ def test_rating_goes_on_while_a_run_holds_its_journal(run):
     try:
         judge(run, 3)
         assert len(judgements(run)) == 3
-        judge(run, 2, "ben")
+        judge(run, 2, "r2")
         journal.append({"event": "money", "rows": []})
     finally:
         journal.close()
@@ -118,30 +118,30 @@ def test_rating_goes_on_while_a_run_holds_its_journal(run):
 
 def test_several_raters_and_their_agreement(run):
     judge(run, 16)
-    judge(run, 16, "ben")
+    judge(run, 16, "r2")
     judge(
         run,
         16,
-        "eve",
+        "r3",
         choose=worse,
     )
     found = rating_of(Results.open(run))
-    assert found.raters == {"ann": 16, "ben": 16, "eve": 16}
-    assert found.agreement.kappa["ann", "ben"] == pytest.approx(1)
-    assert found.agreement.kappa["ann", "eve"] == pytest.approx(-1)
+    assert found.raters == {"r1": 16, "r2": 16, "r3": 16}
+    assert found.agreement.kappa["r1", "r2"] == pytest.approx(1)
+    assert found.agreement.kappa["r1", "r3"] == pytest.approx(-1)
     assert found.rows[0].number == ORDER[0]
 
 
 def test_an_edited_file_stops_everything_that_would_go_by_it(run):
     judge(run, 3)
-    path = run / "ratings/ann.jsonl"
+    path = run / "ratings/r1.jsonl"
     path.write_text(path.read_text().replace('"choice":"left"', '"choice":"right"', 1))
     for attempt in (
-        lambda: Round(run, "ann"),
-        lambda: Round(run, "ben"),
+        lambda: Round(run, "r1"),
+        lambda: Round(run, "r2"),
         lambda: rating_of(Results.open(run)),
     ):
-        with pytest.raises(ConfigError, match=r"ann\.jsonl, line \d: .* not edited by hand"):
+        with pytest.raises(ConfigError, match=r"r1\.jsonl, line \d: .* not edited by hand"):
             attempt()
 
 
@@ -151,11 +151,11 @@ def test_there_have_to_be_two_with_answers(tmp_path):
         for _ in range(2):
             tuner.tell(tuner.ask(), 0.5)
     with pytest.raises(ConfigError, match="no two configurations with answers"):
-        Round(tmp_path / "runs/study", "ann")
+        Round(tmp_path / "runs/study", "r1")
     with pytest.raises(ConfigError, match="no trial 7 in this run: they are 0 to 1"):
-        Round(tmp_path / "runs/study", "ann", [0, 7])
+        Round(tmp_path / "runs/study", "r1", [0, 7])
     with pytest.raises(ConfigError, match="no run here"):
-        Round(tmp_path, "ann")
+        Round(tmp_path, "r1")
 
 
 def worse(left, right):
@@ -190,4 +190,4 @@ def test_the_journal_holds_no_rating_and_no_verdict_is_made_of_one(run):
     rows = [row for event in events if event["event"] == "units" for row in event["rows"]]
     assert {metric for row in rows for metric in row[1]} == {"answered"}
     assert Results.open(run).verdict.status == "NONE"
-    assert json.loads(json.dumps(rating_of(Results.open(run)).to_dict()))["raters"] == {"ann": 20}
+    assert json.loads(json.dumps(rating_of(Results.open(run)).to_dict()))["raters"] == {"r1": 20}

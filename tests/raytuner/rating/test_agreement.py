@@ -8,12 +8,12 @@ from raytuner.rating.agreement import agreement, cohen, krippendorff
 
 
 def test_equal_judgements_agree_whatever_they_are():
-    judged = {str(n): {"ann": n % 3 - 1, "ben": n % 3 - 1} for n in range(9)}
+    judged = {str(n): {"r1": n % 3 - 1, "r2": n % 3 - 1} for n in range(9)}
     found = agreement(judged)
     assert found.shared == 9
     assert found.percent == 1
     assert found.alpha == pytest.approx(1)
-    assert found.kappa[("ann", "ben")] == pytest.approx(1)
+    assert found.kappa[("r1", "r2")] == pytest.approx(1)
 
 
 def test_kappa_as_worked_out_by_hand():
@@ -44,9 +44,9 @@ def test_opposite_raters_are_worse_than_chance():
 
 
 def test_what_is_not_shared_says_nothing():
-    found = agreement({"a": {"ann": 1}, "b": {"ben": -1}})
+    found = agreement({"a": {"r1": 1}, "b": {"r2": -1}})
     assert found.shared == 0
     assert math.isnan(found.percent)
     assert math.isnan(found.alpha)
     assert found.kappa == {}
-    assert math.isnan(agreement({"a": {"ann": 0, "ben": 0}}).alpha)  # nothing could have differed
+    assert math.isnan(agreement({"a": {"r1": 0, "r2": 0}}).alpha)  # nothing could have differed

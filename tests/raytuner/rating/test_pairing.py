@@ -32,31 +32,31 @@ def judge(made, rater, count, better=min, ballots=()):
 
 def test_everything_comes_once_and_then_nothing():
     made = pairing()
-    done = judge(made, "ann", 1_000)
+    done = judge(made, "r1", 1_000)
     assert len(done) == made.total == 30
     assert len({(b.pair, b.unit) for b in done}) == 30
-    assert made.next("ann", done) is None
-    assert made.next("ben", done) is not None
+    assert made.next("r1", done) is None
+    assert made.next("r2", done) is not None
 
 
 def test_it_goes_on_where_it_stopped():
-    whole = judge(pairing(), "ann", 20)
-    assert judge(pairing(), "ann", 11, ballots=whole[:9]) == whole
+    whole = judge(pairing(), "r1", 20)
+    assert judge(pairing(), "r1", 11, ballots=whole[:9]) == whole
 
 
 def test_sides_are_shuffled_and_raters_see_them_differently():
-    ann, ben = (judge(pairing(), rater, 30) for rater in ("ann", "ben"))
-    sides = {b.unit + str(b.pair): b.left for b in ann}
-    first = sum(b.left == b.pair[0] for b in ann)
+    r1, r2 = (judge(pairing(), rater, 30) for rater in ("r1", "r2"))
+    sides = {b.unit + str(b.pair): b.left for b in r1}
+    first = sum(b.left == b.pair[0] for b in r1)
     assert 8 <= first <= 22
-    assert any(sides[b.unit + str(b.pair)] != b.left for b in ben)
-    other = judge(pairing(seed="other"), "ann", 30)
-    assert [b[1:4] for b in ann] != [b[1:4] for b in other]
+    assert any(sides[b.unit + str(b.pair)] != b.left for b in r2)
+    other = judge(pairing(seed="other"), "r1", 30)
+    assert [b[1:4] for b in r1] != [b[1:4] for b in other]
 
 
 def test_a_planted_order_is_found_in_twenty_comparisons():
     for seed in range(10):
-        done = judge(pairing(seed), "ann", 20)
+        done = judge(pairing(seed), "r1", 20)
         values = strengths(KEYS, done).values
         assert list(values) == sorted(values, reverse=True)
         counts = Counter(key for ballot in done for key in ballot.pair)
@@ -70,25 +70,25 @@ def test_close_ones_are_compared_more_than_what_is_settled():
         return left if right == "z" or (left != "z" and len(left) == len(right)) else right
 
     made = pairing(keys=keys, units=[f"q{n}" for n in range(40)])
-    done = judge(made, "ann", 40, better=tied_but_z)
+    done = judge(made, "r1", 40, better=tied_but_z)
     counts = Counter(b.pair for b in done)
     assert counts["a", "b"] > counts["a", "z"]
     assert counts["a", "b"] > counts["b", "z"]
 
 
 def test_a_part_is_shared_with_other_raters():
-    ann = judge(pairing(), "ann", 12)
-    both = judge(pairing(), "ben", 12, ballots=ann)
-    seen = {(b.pair, b.unit) for b in ann}
+    r1 = judge(pairing(), "r1", 12)
+    both = judge(pairing(), "r2", 12, ballots=r1)
+    seen = {(b.pair, b.unit) for b in r1}
     shared = sum((b.pair, b.unit) in seen for b in both[12:])
     assert shared >= 3
 
 
 def test_units_are_asked_evenly():
-    counts = Counter(b.unit for b in judge(pairing(), "ann", 20))
+    counts = Counter(b.unit for b in judge(pairing(), "r1", 20))
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
 @pytest.mark.parametrize("units", [{}, {("a", "b"): []}])
 def test_nothing_in_common_is_nothing_to_compare(units):
-    assert Pairing(units).next("ann", []) is None
+    assert Pairing(units).next("r1", []) is None

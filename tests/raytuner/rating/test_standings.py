@@ -8,7 +8,7 @@ from raytuner.rating.standings import standings
 NUMBERS = {"a": 0, "b": 1, "c": 2}
 
 
-def ballots(rows, rater="ann"):
+def ballots(rows, rater="r1"):
     return [
         Ballot(rater, f"q{n}", left, right, choice, ("", ""), "s")
         for n, (left, right, choice) in enumerate(rows)
@@ -41,7 +41,7 @@ def test_a_clear_winner_is_sure_and_a_lead_is_not():
 def test_skipped_and_foreign_ones_do_not_count():
     rows = [("a", "b", "left"), ("a", "b", "skip"), ("a", "x", "left")]
     found = standings(ballots(rows), NUMBERS)
-    assert found.raters == {"ann": 1}
+    assert found.raters == {"r1": 1}
     assert found.skipped == 1
     assert {row.key for row in found.rows} == {"a", "b"}
 
@@ -49,11 +49,11 @@ def test_skipped_and_foreign_ones_do_not_count():
 def test_agreement_is_of_the_same_pair_on_the_same_question():
     rows = [("a", "b", "left"), ("b", "c", "right"), ("a", "c", "tie")]
     turned = [("b", "a", "right"), ("b", "c", "right"), ("a", "c", "left")]
-    found = standings([*ballots(rows), *ballots(turned, "ben")], NUMBERS)
+    found = standings([*ballots(rows), *ballots(turned, "r2")], NUMBERS)
     assert found.agreement.shared == 3
     assert found.agreement.percent == 2 / 3
-    assert set(found.agreement.kappa) == {("ann", "ben")}
-    assert found.to_dict()["agreement"]["cohen_kappa"].keys() == {"ann and ben"}
+    assert set(found.agreement.kappa) == {("r1", "r2")}
+    assert found.to_dict()["agreement"]["cohen_kappa"].keys() == {"r1 and r2"}
 
 
 def test_more_pairs_ask_for_more_evidence():
