@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from raytuner.component import RaytunerError
-from raytuner.journal import Event, read
 from raytuner.objective import Objective
-from raytuner.recorded import recorded_objective
+from raytuner.recorded import recorded
 from raytuner.results import Results
 from raytuner.trial import Trial
 
@@ -83,12 +82,11 @@ def explaining(results: Results) -> Explaining:
     Args:
         results: of a run folder, or of a study in memory.
     """
-    opened = _opened(results)
-    config, root = opened.get("config") or {}, opened.get("root")
-    if not root or not config.get("objective"):
+    known = recorded(results.folder)
+    if known is None:
         return Explaining(None, "the objective is a Python object, which the journal cannot hold")
     try:
-        objective = recorded_objective(config, root)
+        objective = known.objective()
         scope = objective.scope()
     except Exception as error:  # noqa: BLE001 - a user's own objective may raise anything
         return Explaining(None, f"the study's data cannot be opened here: {_told(error)}")
@@ -100,14 +98,6 @@ def explaining(results: Results) -> Explaining:
             "shown is not what was scored",
         )  # fmt: skip
     return Explaining(Explainer(objective))
-
-
-def _opened(results: Results) -> Event:
-    """Give the latest event that opened a session, or nothing."""
-    if results.folder is None:
-        return {}
-    events, _ = read(results.folder / "journal.jsonl")
-    return next((event for event in reversed(events) if event["event"] == "opened"), {})
 
 
 def _scored(trial: Trial) -> list[str]:

@@ -7,10 +7,9 @@ import textwrap
 
 from raytuner import __version__
 from raytuner.component import ConfigError
-from raytuner.journal import read
 from raytuner.objective import Objective
 from raytuner.printable import plain
-from raytuner.recorded import recorded_objective
+from raytuner.recorded import recorded
 from raytuner.results import Results
 from raytuner.trial import Trial
 
@@ -76,14 +75,8 @@ def objective_of(results: Results) -> Objective | None:
     Raises:
         ConfigError: its data is no longer there.
     """
-    if results.folder is None:
-        return None
-    events, _ = read(results.folder / "journal.jsonl")
-    opened = [event for event in events if event["event"] == "opened"][-1]
-    config, root = opened.get("config"), opened.get("root")
-    if not config or not config.get("objective") or not root:
-        return None
-    return recorded_objective(config, root)
+    known = recorded(results.folder)
+    return None if known is None else known.objective()
 
 
 def _yaml(data: dict[str, object]) -> str:

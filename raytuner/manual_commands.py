@@ -155,26 +155,22 @@ def _open(study: Path) -> AskTell:
         ConfigError: there is none, or it is wrong.
     """
     from raytuner.asktell import AskTell
-    from raytuner.component import import_plugins
     from raytuner.document import located, read_yaml
     from raytuner.journal import read
-    from raytuner.study import Study, load_study
+    from raytuner.recorded import recorded
+    from raytuner.study import load_study
 
     if not study.is_dir():
         sys.path.append(str(study.resolve().parent))
         loaded = load_study(study)
         with located(read_yaml(study)):
             return AskTell(loaded, study.resolve().parent, wait=_WAIT)
-    events, _ = read(study / "journal.jsonl")
-    opened = next((e for e in reversed(events) if e["event"] == "opened"), None)
-    if opened is None:
+    if not read(study / "journal.jsonl")[0]:
         raise ConfigError(f"{study}: no run here (journal.jsonl is missing or empty)")
-    root, config = opened.get("root"), opened.get("config") or {}
-    if not root or not config.get("objective"):
+    known = recorded(study)
+    if known is None:
         raise ConfigError(f"{study}: its study is a Python object; tell it in Python (`AskTell`)")
-    sys.path.append(str(root))
-    import_plugins(config.get("plugins") or [])
-    tuner = AskTell(Study.parse(config), Path(root), wait=_WAIT)
+    tuner = AskTell(known.study(), Path(known.root), wait=_WAIT)
     if tuner.folder is None or tuner.folder.resolve() != study.resolve():
         tuner.close()
         raise ConfigError(f"{study}: this run folder has been moved; name its study file instead")

@@ -1,30 +1,64 @@
-"""Makes the objective of a run again, from what its journal says of the study."""
+"""Makes the study of a run again, and its objective, from what the journal says."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from raytuner.component import import_plugins
+from raytuner.journal import read
 from raytuner.objective import Objective
 from raytuner.study import Study
 
 
-def recorded_objective(config: Mapping[str, Any], root: str) -> Objective:
-    """Make the objective of a run again, from what its journal says of the study.
+class Recorded(NamedTuple):
+    """A study as a journal has it.
 
-    The modules that it names may lie beside the study, wherever this process has been started.
+    The modules that it names may lie beside it, wherever this process has been started.
 
-    Args:
+    Attributes:
         config: the study.
         root: folder that its paths start from.
+    """
+
+    config: Mapping[str, Any]
+    root: str
+
+    def study(self) -> Study:
+        """Make the study.
+
+        Raises:
+            ConfigError: its code is no longer there.
+        """
+        if self.root not in sys.path:
+            sys.path.append(self.root)
+        import_plugins(self.config.get("plugins") or [])
+        return Study.parse(self.config)
+
+    def objective(self) -> Objective:
+        """Make the objective.
+
+        Raises:
+            ConfigError: its data or code is no longer there.
+        """
+        return self.study().build_objective(Path(self.root))
+
+
+def recorded(folder: Path | None) -> Recorded | None:
+    """Read which study a run is of, as its latest session had it.
+
+    Args:
+        folder: of the run; None: it is in memory.
+
+    Returns:
+        None where its objective is a Python object, which no journal can hold, or there is no run.
 
     Raises:
-        ConfigError: its data or code is no longer there.
+        JournalError: the journal cannot be read.
     """
-    if root not in sys.path:
-        sys.path.append(root)
-    import_plugins(config.get("plugins") or [])
-    return Study.parse(config).build_objective(Path(root))
+    events = [] if folder is None else read(folder / "journal.jsonl")[0]
+    opened = next((event for event in reversed(events) if event["event"] == "opened"), {})
+    config, root = opened.get("config"), opened.get("root")
+    return Recorded(config, root) if config and config.get("objective") and root else None

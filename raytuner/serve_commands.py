@@ -169,7 +169,7 @@ def _desk(
         concurrency=concurrency,
         waiting=queue,
         address=address,
-        plugins=choice.recipe.study.get("plugins") or (),
+        plugins=choice.recipe.source.config.get("plugins") or (),
         folder=choice.folder,
     ) as desk:
         yield desk

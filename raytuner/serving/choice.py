@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 from raytuner import __version__
 from raytuner.answering import Answerer
-from raytuner.component import ConfigError, import_plugins
+from raytuner.component import ConfigError
 from raytuner.export import chosen
-from raytuner.journal import read
 from raytuner.objective import Objective, Params
 from raytuner.printable import json_ready, plain
+from raytuner.recorded import Recorded, recorded
 from raytuner.results import Results
 from raytuner.strike import strike
-from raytuner.study import Study
 from raytuner.trial import Trial
 
 
@@ -23,19 +22,16 @@ class Recipe(NamedTuple):
     """What an answerer is made from, in any process that sees the same files. Plain values.
 
     Attributes:
-        study: the study as the journal has it.
-        root: folder that its paths start from.
+        source: the study as the journal has it.
         params: of the trial.
     """
 
-    study: Mapping[str, Any]
-    root: str
+    source: Recorded
     params: Params
 
     def objective(self) -> Objective:
         """Make the objective; raises ConfigError as it does."""
-        import_plugins(self.study.get("plugins") or [])
-        return Study.parse(self.study).build_objective(Path(self.root))
+        return self.source.objective()
 
     def answerer(self, objective: Objective | None = None) -> Answerer:
         """Make the answerer.
@@ -49,8 +45,8 @@ class Recipe(NamedTuple):
         found = (objective or self.objective()).answerer(self.params)
         if found is None:
             raise ConfigError(
-                f"{self.study.get('name')}: its objective answers no questions, so there is "
-                "nothing to serve"
+                f"{self.source.config.get('name')}: its objective answers no questions, so there "
+                "is nothing to serve"
             )
         return found
 
@@ -131,15 +127,13 @@ def _why(results: Results, trial: Trial, number: int | None) -> str:
 
 
 def _recipe(results: Results, trial: Trial) -> Recipe:
-    events = read(results.folder / "journal.jsonl")[0] if results.folder is not None else []
-    opened = [event for event in events if event["event"] == "opened"]
-    config, root = (opened[-1].get("config"), opened[-1].get("root")) if opened else (None, None)
-    if not config or not config.get("objective") or not root:
+    source = recorded(results.folder)
+    if source is None:
         raise ConfigError(
             f"{results.name}: its objective is a Python object, which the journal cannot hold, so "
             "there is nothing to serve"
         )
-    return Recipe(config, root, dict(trial.params))
+    return Recipe(source, dict(trial.params))
 
 
 def _struck(value: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 import raytuner
 from raytuner.component import ConfigError
-from raytuner.recorded import recorded_objective
+from raytuner.recorded import Recorded
 
 STUDY = """\
 name: own
@@ -44,4 +44,4 @@ def test_what_is_no_longer_there_is_told(tmp_path):
         {"objective": {"kind": "nowhere_at_all:score"}, "space": {"x": {"int": [0, 3]}}}
     ).model_dump_json())  # fmt: skip
     with pytest.raises(ConfigError, match="nowhere_at_all"):
-        recorded_objective(config, str(tmp_path))
+        Recorded(config, str(tmp_path)).objective()
