@@ -34,12 +34,18 @@ nothing cached; where calls were made, without failed attempts and without waiti
 
 Value = bool | int | float | str | None | tuple["Value", ...]
 """What one parameter may be: a plain scalar, or a tuple of them (a chosen subset)."""
+
 Params = Mapping[str, Value]
 """Dotted parameter names (`chunker.size`) to values."""
 
 FailureKind = Literal[
     "rate_limit", "timeout", "provider", "lost_worker", "out_of_memory", "config", "objective"
 ]
+
+
+def tupled(value: Any) -> Any:
+    """Give the tuples back that JSON and YAML have as lists, however deep."""
+    return tuple(map(tupled, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from raytuner.events import failure_from, origin_from, unit_score
 from raytuner.journal import Event
 from raytuner.lineage import Origin
 from raytuner.looks import Look
-from raytuner.objective import Cost, Params, UnitScore
+from raytuner.objective import Cost, Params, UnitScore, tupled
 from raytuner.score_table import ScoreTable
 from raytuner.trial import Trial
 from raytuner.worker import Ended
@@ -267,11 +267,7 @@ def _step(event: Event) -> Step:
 
 def plain(values: Mapping[str, Any]) -> Params:
     """Give lists back as the tuples they were."""
-    return {name: _tupled(value) for name, value in values.items()}
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(map(_tupled, value)) if isinstance(value, list) else value
+    return {name: tupled(value) for name, value in values.items()}
 
 
 def _sessions(events: Iterable[Event]) -> Iterator[list[Event]]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from raytuner.component import ConfigError
-from raytuner.objective import Params, Value
+from raytuner.objective import Params, Value, tupled
 
 _ENDLESS = 2**62
 HISTORY = "@history"
@@ -99,7 +99,7 @@ def read_schedule(given: Any, steps: int) -> Params:
             raise ConfigError(
                 f"schedule[{number}]: `until` is a number of steps above {done}, got {one!r:.80}"
             )
-        values = {name: _tupled(value) for name, value in one.items() if name != "until"}
+        values = {name: tupled(value) for name, value in one.items() if name != "until"}
         params, done = forked(params, values, done) if done else values, until
     if done != steps:
         raise ConfigError(f"schedule: it ends after {done} steps, and there are {steps}")
@@ -120,7 +120,3 @@ def _joined(segments: Sequence[Segment]) -> Schedule:
         elif segment.until > (found[-1].until if found else 0):
             found.append(segment)
     return tuple(found)
-
-
-def _tupled(value: Any) -> Value:
-    return tuple(map(_tupled, value)) if isinstance(value, list | tuple) else value

@@ -6,13 +6,13 @@ import contextlib
 import json
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from raytuner.component import ConfigError
 from raytuner.foreign_errors import recognised
 from raytuner.objective import Cost, Failure, ObjectiveFailure, UnitScore
-from raytuner.strike import own_secrets, strike
+from raytuner.strike import own_secrets, strike, struck
 
 _LONGEST = 2000
 """Characters of a failure's message that are kept."""
@@ -64,19 +64,8 @@ def _json_only(notes: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     for name, value in notes.items() if isinstance(notes, Mapping) else ():
         with contextlib.suppress(TypeError, ValueError, RecursionError):
             json.dumps(value, allow_nan=False)
-            kept[str(name)] = _struck(value, secrets)
+            kept[str(name)] = struck(value, secrets)
     return kept or None
-
-
-def _struck(value: Any, secrets: Sequence[str]) -> Any:
-    """Strike secrets out of every text of a plain value."""
-    if isinstance(value, str):
-        return strike(value, secrets)
-    if isinstance(value, Mapping):
-        return {_struck(name, secrets): _struck(item, secrets) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_struck(item, secrets) for item in value]
-    return value
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -33,6 +33,17 @@ def strike(text: str, secrets: Sequence[str] | None = None) -> str:
     return _LOGIN.sub(f"{STRUCK}@", _LOOKS.sub(STRUCK, text))
 
 
+def struck(value: Any, secrets: Sequence[str] | None = None) -> Any:
+    """Strike secrets out of every text of a plain value; see `strike`."""
+    if isinstance(value, str):
+        return strike(value, secrets)
+    if isinstance(value, Mapping):
+        return {struck(name, secrets): struck(item, secrets) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [struck(item, secrets) for item in value]
+    return value
+
+
 def own_secrets() -> list[str]:
     """List the secrets of the environment, the longest first."""
     found = {value for _, value in _secrets()}

@@ -14,7 +14,7 @@ from raytuner.objective import Objective, Params
 from raytuner.printable import json_ready, plain
 from raytuner.recorded import Recorded, recorded
 from raytuner.results import Results
-from raytuner.strike import strike
+from raytuner.strike import strike, struck
 from raytuner.trial import Trial
 
 
@@ -111,7 +111,7 @@ def choose(results: Results, number: int | None = None) -> Choice:
 
 def public(about: Mapping[str, Any], configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Give what clients may see: plain JSON values, secrets struck out."""
-    shown: dict[str, Any] = _struck(json_ready({**about, "configuration": configuration}))
+    shown: dict[str, Any] = struck(json_ready({**about, "configuration": configuration}))
     return shown
 
 
@@ -134,11 +134,3 @@ def _recipe(results: Results, trial: Trial) -> Recipe:
             "there is nothing to serve"
         )
     return Recipe(source, dict(trial.params))
-
-
-def _struck(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _struck(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_struck(item) for item in value]
-    return strike(value) if isinstance(value, str) else value
