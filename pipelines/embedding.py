@@ -88,3 +88,18 @@ class CorpusEmbedder(Embedder):
         """Refuse: vectors of a fitted embedder mean nothing without its corpus."""
         del texts, query, meter
         raise TypeError(f"{self.kind} is fitted on the corpus: call fit_embed")
+
+
+class FittedEmbedder(CorpusEmbedder):
+    """One that goes on from its fit, so that texts to come need no second one."""
+
+    @abstractmethod
+    def fit(self, documents: Sequence[str]) -> tuple[Vectors, EmbedTexts]:
+        """Fit on `documents`; give their vectors, and what gives those of other texts."""
+
+    def fit_embed(
+        self, documents: Sequence[str], queries: Sequence[str]
+    ) -> tuple[Vectors, Vectors]:
+        """Fit on `documents`; give the vectors of both."""
+        vectors, embed = self.fit(documents)
+        return vectors, embed(queries)

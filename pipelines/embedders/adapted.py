@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from pipelines.embedders.minilm import MiniLM
 from pipelines.embedders.projection import AdapterFile, read_adapter
+from pipelines.embedding import FittedEmbedder
 from pipelines.roles import CorpusEmbedder, Embedded, Embedder, EmbedTexts
 from pipelines.types import Vectors
 from raytuner.component import ConfigError, digest
@@ -75,7 +76,7 @@ class Adapted(Embedder, kind="adapted"):
         return self.derive(self.base.embed(texts, query=query, meter=meter), query=query)
 
 
-class AdaptedFitted(CorpusEmbedder, kind="adapted-fitted"):
+class AdaptedFitted(FittedEmbedder, kind="adapted-fitted"):
     """Do the same for an embedder that is fitted on the corpus: tf-idf, LSA.
 
     What its directions mean depends on the chunks that it is fitted on: the adapter is of use for
@@ -99,13 +100,6 @@ class AdaptedFitted(CorpusEmbedder, kind="adapted-fitted"):
     def fingerprint(self) -> str:
         """Name the base and what the file holds; raises as `Adapted.fingerprint`."""
         return f"adapted-fitted/{digest(*_identity(self, self.base, self.adapter))}"
-
-    def fit_embed(
-        self, documents: Sequence[str], queries: Sequence[str]
-    ) -> tuple[Vectors, Vectors]:
-        """Fit the base on `documents`, and project the vectors of both."""
-        vectors, embed = self.fit(documents)
-        return vectors, embed(queries)
 
     def fit(self, documents: Sequence[str]) -> tuple[Vectors, EmbedTexts]:
         """Fit the base; give the projected vectors of `documents`, and what gives others'.

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from pipelines.roles import CorpusEmbedder, EmbedTexts
+from pipelines.embedding import FittedEmbedder
+from pipelines.roles import EmbedTexts
 from pipelines.types import Vectors
 from raytuner.arithmetic import one_thread
 from raytuner.component import digest
 
 
-class TfIdf(CorpusEmbedder, kind="tfidf"):
+class TfIdf(FittedEmbedder, kind="tfidf"):
     """Weigh words by tf-idf: term frequency times ln((1 + n) / (1 + df)) + 1, L2-normalised.
 
     Source: Salton and Buckley, Term-weighting approaches in automatic text retrieval (1988);
@@ -37,13 +38,6 @@ class TfIdf(CorpusEmbedder, kind="tfidf"):
         """Name the configuration; the vectors also depend on the corpus."""
         return f"tfidf/{digest(self)}"
 
-    def fit_embed(
-        self, documents: Sequence[str], queries: Sequence[str]
-    ) -> tuple[Vectors, Vectors]:
-        """Fit on `documents` and give float32 [n, terms] of both; terms <= max_features."""
-        vectors, embed = self.fit(documents)
-        return vectors, embed(queries)
-
     def fit(self, documents: Sequence[str]) -> tuple[Vectors, EmbedTexts]:
         """Fit on `documents`; give their vectors, and what gives those of other texts."""
         weigh = _Weigher(documents, self.ngram, self.sublinear, self.max_features)
@@ -54,7 +48,7 @@ class TfIdf(CorpusEmbedder, kind="tfidf"):
         return np.asarray(weigh.fitted.toarray(), np.float32), embed
 
 
-class Lsa(CorpusEmbedder, kind="lsa"):
+class Lsa(FittedEmbedder, kind="lsa"):
     """Project tf-idf vectors on the strongest directions of the corpus.
 
     Source: Deerwester et al., Indexing by latent semantic analysis (1990), by the randomised
@@ -73,13 +67,6 @@ class Lsa(CorpusEmbedder, kind="lsa"):
     def fingerprint(self) -> str:
         """Name the configuration; the vectors also depend on the corpus."""
         return f"lsa/{digest(self)}"
-
-    def fit_embed(
-        self, documents: Sequence[str], queries: Sequence[str]
-    ) -> tuple[Vectors, Vectors]:
-        """Fit on `documents` and give float32 [n, directions] of both."""
-        vectors, embed = self.fit(documents)
-        return vectors, embed(queries)
 
     def fit(self, documents: Sequence[str]) -> tuple[Vectors, EmbedTexts]:
         """Fit on `documents`; give their vectors, and what gives those of other texts."""
