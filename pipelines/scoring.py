@@ -5,7 +5,6 @@ Knows metrics and responses; where questions come from and who asks is the objec
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +19,7 @@ from pipelines.pipeline import Answered, Pipeline
 from pipelines.roles import Bench, Judgement, Metric
 from pipelines.types import Question, Response
 from raytuner.component import ConfigError
-from raytuner.gate import Gate
-from raytuner.objective import Cost, Failure, Meter
+from raytuner.objective import Cost, Failure, Meter, Relay
 
 
 def parse_metrics(
@@ -128,44 +126,22 @@ def _everything(pipeline: Pipeline, question: Question) -> Response:
     return Response(pipeline.chunks_touching(spans))
 
 
-class Spending:
+class Spending(Relay):
     """A meter that passes everything on and remembers what was spent since it was last asked."""
 
     def __init__(self, meter: Meter) -> None:
-        self._meter = meter
+        super().__init__(meter)
         self._spent = Cost()
-
-    def reserve(self, usd: float) -> None:
-        """Set money aside."""
-        self._meter.reserve(usd)
 
     def settle(self, reserved: float, cost: Cost) -> None:
         """Replace a reservation by the real cost, and remember it."""
-        self._meter.settle(reserved, cost)
+        super().settle(reserved, cost)
         self._spent = self._spent.plus(cost)
 
     def spend(self, cost: Cost) -> None:
-        """Note a cost."""
-        self._meter.spend(cost)
+        """Note a cost, and remember it."""
+        super().spend(cost)
         self._spent = self._spent.plus(cost)
-
-    def count(self, name: str, amount: int = 1) -> None:
-        """Add to a counter."""
-        self._meter.count(name, amount)
-
-    def stage(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Time a stage."""
-        return self._meter.stage(name)
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the sweep wants this work to end early."""
-        return self._meter.cancelled
-
-    @property
-    def gate(self) -> Gate | None:
-        """The sweep's gate for paid calls."""
-        return self._meter.gate
 
     def take(self, units: int) -> list[Cost]:
         """Share what was spent since the last call among some units; the shares sum up to it."""

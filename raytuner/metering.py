@@ -40,6 +40,43 @@ class Meter(Protocol):
         """Where calls of rate-limited or paid services ask first; None: there is no sweep."""
 
 
+class Relay:
+    """A meter that passes everything on; what is to happen on the way, a subclass adds."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def reserve(self, usd: float) -> None:
+        """Set money aside."""
+        self._meter.reserve(usd)
+
+    def settle(self, reserved: float, cost: Cost) -> None:
+        """Replace a reservation by the real cost."""
+        self._meter.settle(reserved, cost)
+
+    def spend(self, cost: Cost) -> None:
+        """Note a cost."""
+        self._meter.spend(cost)
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter."""
+        self._meter.count(name, amount)
+
+    def stage(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Time a stage."""
+        return self._meter.stage(name)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the sweep wants this work to end early."""
+        return self._meter.cancelled
+
+    @property
+    def gate(self) -> Gate | None:
+        """The sweep's gate for paid calls."""
+        return self._meter.gate
+
+
 @dataclass
 class Tally:
     """The simplest meter: counts, and refuses nothing. Not thread-safe."""

@@ -17,6 +17,7 @@ from raytuner.cost import Cost as Cost  # noqa: PLC0414 - a part of the port
 from raytuner.exchange import Arrays as Arrays  # noqa: PLC0414
 from raytuner.exchange import Exchange as Exchange  # noqa: PLC0414
 from raytuner.metering import Meter as Meter  # noqa: PLC0414
+from raytuner.metering import Relay as Relay  # noqa: PLC0414
 from raytuner.metering import Tally as Tally  # noqa: PLC0414
 
 if TYPE_CHECKING:

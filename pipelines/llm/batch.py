@@ -37,6 +37,12 @@ Dialogue = Generator[Sequence[Ask], list[Reply], _Result]
 """Yields asks, is sent their replies, returns its result."""
 
 
+def single(ask: Ask) -> Dialogue[Reply]:
+    """Ask once; the reply is the result."""
+    (reply,) = yield [ask]
+    return reply
+
+
 Begun = tuple[Dialogue[_Result], Sequence[Ask]]
 """A dialogue and what it asks first."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.custom import CustomLLM
 
-from pipelines.llm.batch import Ask, Converse
+from pipelines.llm.batch import Ask, Converse, single
 from pipelines.llm.models import LanguageModel
 from pipelines.llm.types import CallFailedError as CallFailedError  # noqa: PLC0414
 from pipelines.llm.types import ChatRequest, Completion, Message, Reply, Sampling
@@ -78,7 +78,7 @@ class Switchboard(Generic[_Result]):
             results = [pool.submit(self._work, number) for number in range(len(self._works))]
             try:
                 while asked := self._collect():
-                    talks = [_single(one.ask) for one in asked]
+                    talks = [single(one.ask) for one in asked]
                     for number, reply in converse(talks, stage):
                         self._answer(asked[number], reply)
             except BaseException as error:
@@ -135,11 +135,6 @@ class Switchboard(Generic[_Result]):
             left, self._open = self._open, set()
         for reply in left:
             reply.set_exception(error)
-
-
-def _single(ask: Ask) -> Generator[Sequence[Ask], list[Reply], Reply]:
-    (reply,) = yield [ask]
-    return reply
 
 
 class BridgeLLM(CustomLLM):  # type: ignore[misc]  # LlamaIndex has no types here

@@ -6,14 +6,14 @@ gate. An answer that arrived is on disk before anybody sees it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
 from pipelines.cache.responses import ResponseCache
 from pipelines.llm.accounts import told
 from pipelines.llm.asking import Shelf, every_key
-from pipelines.llm.batch import Ask, Batch, Begun, Dialogue
+from pipelines.llm.batch import Ask, Batch, Begun, Dialogue, single
 from pipelines.llm.types import Reply
 from raytuner.component import ConfigError
 from raytuner.objective import Meter
@@ -49,7 +49,7 @@ class Client:
                 are kept.
             ConfigError: an endpoint refuses key or model, or there is no key.
         """
-        replies = dict(self.converse([_single(one) for one in asks], meter, stage))
+        replies = dict(self.converse([single(one) for one in asks], meter, stage))
         return [replies[number] for number in range(len(asks))]
 
     def converse(
@@ -117,8 +117,3 @@ class Client:
 def client_of(cache: ResponseCache) -> Client:
     """Give the one client of a cache in this process."""
     return Client(cache)
-
-
-def _single(ask: Ask) -> Generator[Sequence[Ask], list[Reply], Reply]:
-    (reply,) = yield [ask]
-    return reply

@@ -5,16 +5,15 @@ Whatever asks, asks here: through our client while a trial runs, or what is kept
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipelines.cache import VectorCache
 from pipelines.cache.responses import ResponseCache
-from pipelines.llm.batch import Ask, Dialogue
+from pipelines.llm.batch import Ask, single
 from pipelines.llm.client import Client
 from pipelines.llm.kept import recall
 from pipelines.llm.types import Reply
@@ -22,8 +21,7 @@ from pipelines.measuring import Unpaid
 from pipelines.roles import Embedder
 from pipelines.types import Vectors
 from raytuner.component import RaytunerError
-from raytuner.gate import Gate
-from raytuner.objective import Cost, Failure, Meter, ObjectiveFailure
+from raytuner.objective import Cost, Failure, Meter, ObjectiveFailure, Relay
 
 STAGE = "answer"
 _LOOK = 0.01
@@ -173,45 +171,27 @@ class Line:
             time.sleep(_LOOK)
 
 
-class SharedMeter:
+class SharedMeter(Relay):
     """A meter that many threads may use."""
 
     def __init__(self, meter: Meter) -> None:
-        self._meter = meter
+        super().__init__(meter)
         self._lock = threading.Lock()
 
-    def reserve(self, usd: float) -> None:
-        """Pass it on."""
-        self._meter.reserve(usd)
-
     def settle(self, reserved: float, cost: Cost) -> None:
-        """Pass it on."""
+        """Pass it on, one thread at a time."""
         with self._lock:
-            self._meter.settle(reserved, cost)
+            super().settle(reserved, cost)
 
     def spend(self, cost: Cost) -> None:
-        """Pass it on."""
+        """Pass it on, one thread at a time."""
         with self._lock:
-            self._meter.spend(cost)
+            super().spend(cost)
 
     def count(self, name: str, amount: int = 1) -> None:
-        """Pass it on."""
+        """Pass it on, one thread at a time."""
         with self._lock:
-            self._meter.count(name, amount)
-
-    def stage(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Pass it on."""
-        return self._meter.stage(name)
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the sweep is ending."""
-        return self._meter.cancelled
-
-    @property
-    def gate(self) -> Gate | None:
-        """Where calls ask first."""
-        return self._meter.gate
+            super().count(name, amount)
 
 
 def through(client: Client, vectors: VectorCache, meter: Meter) -> Services:
@@ -230,9 +210,4 @@ def from_kept(responses: ResponseCache, vectors: VectorCache) -> Services:
     def embed(embedder: Embedder, texts: Sequence[str], query: bool) -> Vectors:
         return vectors.embed_texts(embedder, texts, query=query, meter=Unpaid()).vectors
 
-    return Services(lambda ask: recall([_single(ask)], responses)[0][1], embed)
-
-
-def _single(ask: Ask) -> Dialogue[Any]:
-    (reply,) = yield [ask]
-    return reply
+    return Services(lambda ask: recall([single(ask)], responses)[0][1], embed)
