@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.config import RagConfig
 from pipelines.llm.models import ModelRef
-from pipelines.llm.types import Sampling
+from pipelines.llm.types import Sampled
 
 AgentType = Literal["function", "react"]
 SUMMARY_PROMPT = (
@@ -44,7 +44,7 @@ class SubAgent(BaseModel):
     tools: tuple[str, ...] = Field(default=(), description="names of its tools")
 
 
-class AgentConfig(BaseModel):
+class AgentConfig(Sampled):
     """An agent, and what it may use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -81,24 +81,6 @@ class AgentConfig(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2, description="randomness")
     top_p: float | None = Field(default=None, gt=0, le=1, description="not beside temperature")
     seed: int | None = Field(default=None, description="asked for, where the endpoint knows it")
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if self.temperature is not None and self.top_p is not None:
-            raise ValueError(
-                f"temperature ({self.temperature:g}) and top_p ({self.top_p:g}) are both given; "
-                "vary one of them and leave the other out"
-            )
-        return self
-
-    def sampling(self) -> Sampling:
-        """Give the parameters of every request."""
-        return Sampling(
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            seed=self.seed,
-        )
 
     def helpers(self) -> dict[str, SubAgent]:
         """Give the sub-agents in use, by name."""

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.llm.models import ModelRef
 from pipelines.llm.templates import template_fields
-from pipelines.llm.types import Sampling
+from pipelines.llm.types import Sampled
 from pipelines.tasks.outcome import TaskSpec
 
 
-class BotConfig(BaseModel):
+class BotConfig(Sampled):
     """Who answers, and how: one configuration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -37,13 +37,8 @@ class BotConfig(BaseModel):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        self.sampling()
         template_fields(self.system)
         return self
-
-    def sampling(self) -> Sampling:
-        """Give the parameters of a request."""
-        return Sampling(**{name: getattr(self, name) for name in Sampling.model_fields})
 
 
 class Passing(BaseModel):

@@ -113,6 +113,22 @@ class Sampling(BaseModel):
         return given
 
 
+class Sampled(BaseModel):
+    """A configuration that has fields of `Sampling` among its own."""
+
+    @model_validator(mode="after")
+    def _can_be_sampled(self) -> Self:
+        self.sampling()
+        return self
+
+    def sampling(self) -> Sampling:
+        """Give the parameters of a request."""
+        own = type(self).model_fields
+        return Sampling(
+            **{name: getattr(self, name) for name in Sampling.model_fields & own.keys()}
+        )
+
+
 @dataclass(frozen=True)
 class ChatRequest:
     """What is asked of a model.

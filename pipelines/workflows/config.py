@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pipelines.llm.labels import check_schema
 from pipelines.llm.models import ModelRef
 from pipelines.llm.templates import template_fields
-from pipelines.llm.types import Sampling
+from pipelines.llm.types import Sampled
 from pipelines.routing import Router
 from raytuner.component import ConfigError
 
 
-class StepConfig(BaseModel):
+class StepConfig(Sampled):
     """One step: everything about it that can be tuned. All of it may be left out."""
 
     model_config = ConfigDict(
@@ -55,14 +55,9 @@ class StepConfig(BaseModel):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        self.sampling()
         for template in (self.system, self.prompt or ""):
             template_fields(template)
         return self
-
-    def sampling(self) -> Sampling:
-        """Give the parameters of a request."""
-        return Sampling(**{name: getattr(self, name) for name in Sampling.model_fields})
 
     @property
     def asks(self) -> bool:
