@@ -6,7 +6,7 @@ answers of language models, and vectors of paid embedders.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,8 @@ from pipelines.cache import Cache
 from pipelines.config import RagConfig
 from pipelines.embedders.paid import bought
 from pipelines.generators import Extractive
-from pipelines.ingestion import Arrays, Ingestion
+from pipelines.holding import HoldingLibrary
+from pipelines.ingestion import Ingestion
 from pipelines.library import CachedLibrary
 from pipelines.paying import services_asked
 from pipelines.pipeline import Answered, Pipeline
@@ -74,14 +75,12 @@ class Opened:
         return self.ingestion.embed(texts, query=query).vectors
 
 
-class _OpenLibrary(CachedLibrary):
+class _OpenLibrary(HoldingLibrary):
     """Stages for some questions; what they give is held as long as the questions are."""
 
     def __init__(self, opened: Opened, questions: Sequence[str]) -> None:
-        super().__init__(opened.ingestion, questions, cache=opened.cache)
-        self._meter = Tally()
+        super().__init__(opened.ingestion, questions, cache=opened.cache, meter=Tally())
         self._opened = opened
-        self._made: dict[str, Arrays] = {}
 
     def over(self, queries: Sequence[str]) -> CachedLibrary:
         return _OpenLibrary(self._opened, queries)
@@ -98,14 +97,6 @@ class _OpenLibrary(CachedLibrary):
     @cached_property
     def _chunk_vectors(self) -> Vectors:
         return self._opened.chunk_vectors
-
-    def _arrays(
-        self, stage: str, key: str, inputs: Mapping[str, Any], build: Callable[[], Arrays]
-    ) -> Arrays:
-        del stage, inputs
-        if key not in self._made:
-            self._made[key] = build()
-        return self._made[key]
 
 
 class RagAnswerer(Answerer):

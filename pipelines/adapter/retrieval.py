@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 from pipelines.cache import Cache
 from pipelines.embedders.projection import Projection
-from pipelines.ingestion import Arrays, Ingestion
-from pipelines.library import CachedLibrary
+from pipelines.holding import HoldingLibrary
+from pipelines.ingestion import Ingestion
 from pipelines.llm.outputs import Outputs
 from pipelines.matching import Sentences, rank_by_sentences
 from pipelines.pipeline import Pipeline
@@ -21,7 +20,7 @@ from pipelines.workspace import Workspace
 from raytuner.objective import Meter
 
 
-class AdaptedLibrary(CachedLibrary):
+class AdaptedLibrary(HoldingLibrary):
     """Stages over projected vectors. Nothing is kept: the next epoch has other ones.
 
     Args:
@@ -43,11 +42,9 @@ class AdaptedLibrary(CachedLibrary):
         cache: Cache,
         meter: Meter,
     ) -> None:
-        super().__init__(ingestion, queries, cache=cache)
-        self._meter = meter
+        super().__init__(ingestion, queries, cache=cache, meter=meter)
         self._projection = projection
         self._vectors = vectors
-        self._made: dict[str, Arrays] = {}
 
     @cached_property
     def _matched(self) -> tuple[Vectors, Vectors]:
@@ -67,14 +64,6 @@ class AdaptedLibrary(CachedLibrary):
         if self._projection.changes(query=False):  # the store holds other vectors
             return ExactIndex(matched).search(queries, depth)
         return self.ingestion.index(matched).search(queries, depth)
-
-    def _arrays(
-        self, stage: str, key: str, inputs: Mapping[str, Any], build: Callable[[], Arrays]
-    ) -> Arrays:
-        del stage, inputs
-        if key not in self._made:
-            self._made[key] = build()
-        return self._made[key]
 
 
 def scored(
