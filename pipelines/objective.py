@@ -22,7 +22,7 @@ from pipelines.measuring import INDEX_FACTS
 from pipelines.overrides import blamed
 from pipelines.paying import preparation, refuse_paid_cuts, services_asked, unpriced_names
 from pipelines.rewriting import ModelRewriter, rewriter_of
-from pipelines.roles import Embedder, Metric
+from pipelines.roles import Metric
 from pipelines.scoring import parse_metrics
 from pipelines.spec import RagOutputs, RagSpec
 from pipelines.types import Question
@@ -148,7 +148,7 @@ class RagObjective(GoldenObjective):
         Questions that an adapter was trained on are counted too: on them it flatters itself.
         """
         ingestions = [self._ingestion(point) for point in points]
-        counts = preparation(ingestions, self.workspace.queries, self._missing)
+        counts = preparation(ingestions, self.workspace.queries, self.workspace.missing)
         seen = set().union(*(trained_on(one.config.embedder) for one in ingestions))
         known = sum(content in seen for content in self.contents().values()) if seen else 0
         return {**counts, "questions an adapter was trained on": known} if known else counts
@@ -204,11 +204,6 @@ class RagObjective(GoldenObjective):
 
     def _ingestion(self, params: Params) -> Ingestion:
         return self.workspace.ingestion(self._needed(params), Tally())
-
-    def _missing(self, embedder: Embedder, texts: Sequence[str]) -> int:
-        vectors, queries = self.workspace.cache.vectors, self.workspace.queries
-        missing = vectors.lookup_missing(embedder, texts, query=False)
-        return missing + vectors.lookup_missing(embedder, queries, query=True)
 
     def warnings(self) -> Sequence[str]:
         """Say what looks wrong with the data."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from pipelines.llm.models import LanguageModel, check_named
 from pipelines.llm.outputs import Outputs, Treatment, models_schema, named_models
 from pipelines.workspace import Sources
-from raytuner.component import ConfigError, refuse_unknown
 
 DEFAULT_METRICS = ("recall@1000tok", "recall", "precision", "iou", "ndcg@10")
 
@@ -25,6 +24,12 @@ class RagOutputs(Outputs):
 
 class RagSpec(Sources):
     """The `objective:` section of a RAG study."""
+
+    shapes: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        **Sources.shapes,
+        "metrics": (list | tuple, "a list such as [recall, ndcg@10]"),
+        "pipeline": (Mapping, "stages such as `chunker: sentence`"),
+    }
 
     metrics: tuple[str | dict[str, Any], ...] = Field(
         default=DEFAULT_METRICS,
@@ -44,10 +49,6 @@ class RagSpec(Sources):
         default_factory=RagOutputs, description="how truncated, empty, ... answers count"
     )
 
-    def sources(self) -> Sources:
-        """Give the part that says where the data is."""
-        return Sources(**{name: getattr(self, name) for name in Sources.model_fields})
-
     @field_validator("models", mode="before")
     @classmethod
     def _openai_unless_said(cls, value: Any) -> Any:
@@ -60,21 +61,6 @@ class RagSpec(Sources):
         Raises:
             ConfigError: naming the field, its value and what would be right.
         """
-        refuse_unknown(args, cls.model_fields, "a rag objective has no such field; it has")
-        given = {"golden": None, **args}
-        for name, (kind, wanted) in _SHAPES.items():
-            if name in given and not isinstance(given[name], kind):
-                raise ConfigError(f"{name}: give {wanted}, got {given[name]!r}", (name,))
-        try:
-            spec = cls.model_validate(args)
-        except ValidationError as error:
-            raise ConfigError.of(error) from error
+        spec = cls.read(args, "a rag")
         check_named(spec.models)
         return spec
-
-
-_SHAPES: Mapping[str, tuple[Any, str]] = {
-    "golden": (str | Mapping, "the file or folder of questions"),
-    "metrics": (list | tuple, "a list such as [recall, ndcg@10]"),
-    "pipeline": (Mapping, "stages such as `chunker: sentence`"),
-}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines import samples
 from pipelines.cache import Cache, default_cache_dir
@@ -23,7 +23,7 @@ from pipelines.measuring import index_facts
 from pipelines.roles import Bench, CorpusEmbedder, Embedder
 from pipelines.tokenizers import tokenizer
 from pipelines.types import Corpus, IntArray, Question, Vectors
-from raytuner.component import ConfigError
+from raytuner.component import ConfigError, refuse_unknown
 from raytuner.objective import Meter, Tally
 
 _R = TypeVar("_R")
@@ -36,6 +36,10 @@ class Sources(BaseModel):
     """Where documents and golden questions come from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    shapes: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "golden": (str | Mapping, "the file or folder of questions")
+    }
+    """Of fields that people get wrong: what type they have, and what to give instead."""
 
     documents: str | tuple[str, ...] | None = Field(
         default=None,
@@ -52,6 +56,31 @@ class Sources(BaseModel):
         default=None,
         description="folder of the cache; default: RAYTUNER_CACHE or ~/.cache/raytuner",
     )
+
+    @classmethod
+    def read(cls, args: Mapping[str, Any], what: str) -> Self:
+        """Validate a section that says this, and more.
+
+        Args:
+            args: the section without its `kind`.
+            what: such an objective is called, with its article.
+
+        Raises:
+            ConfigError: naming the field, its value and what would be right.
+        """
+        refuse_unknown(args, cls.model_fields, f"{what} objective has no such field; it has")
+        given = {"golden": None, **args}
+        for name, (kind, wanted) in cls.shapes.items():
+            if name in given and not isinstance(given[name], kind):
+                raise ConfigError(f"{name}: give {wanted}, got {given[name]!r:.80}", (name,))
+        try:
+            return cls.model_validate(args)
+        except ValidationError as error:
+            raise ConfigError.of(error) from error
+
+    def sources(self) -> Sources:
+        """Give the part that says where the data is."""
+        return Sources(**{name: getattr(self, name) for name in Sources.model_fields})
 
 
 class Workspace:
@@ -100,6 +129,12 @@ class Workspace:
         """Open the stages of one pipeline over this data and its questions."""
         ingestion = self.ingestion(config, meter)
         return CachedLibrary(ingestion, self.queries, cache=self.cache, timed=True)
+
+    def missing(self, embedder: Embedder, texts: Sequence[str]) -> int:
+        """Count the texts and questions whose vectors are not in the cache."""
+        vectors = self.cache.vectors
+        missing = vectors.lookup_missing(embedder, texts, query=False)
+        return missing + vectors.lookup_missing(embedder, self.queries, query=True)
 
     def facts(self, config: RagConfig) -> Mapping[str, float]:
         """Measure the index of a pipeline; once for all that share it."""

@@ -23,7 +23,7 @@ from pipelines.golden_objective import GoldenObjective
 from pipelines.llm.client import client_of
 from pipelines.llm.probing import probe_all
 from pipelines.paying import paid_in, preparation
-from pipelines.roles import CorpusEmbedder, Embedder
+from pipelines.roles import CorpusEmbedder
 from pipelines.scoring import parse_metrics
 from raytuner.checkpoints import Checkpoints
 from raytuner.component import ConfigError, digest
@@ -159,7 +159,7 @@ class AdapterObjective(GoldenObjective, Trainable):
         """Count chunks and texts to be embedded; bound what that costs."""
         del points
         ingestion = self.workspace.ingestion(self.config, Tally())
-        return preparation([ingestion], self.workspace.queries, self._missing)
+        return preparation([ingestion], self.workspace.queries, self.workspace.missing)
 
     # ---- money and services, where the embedder that is adapted is somebody else's
 
@@ -286,8 +286,3 @@ class AdapterObjective(GoldenObjective, Trainable):
         place = self.workspace.cache.place("checkpoints")
         scores = partial(ground.validated, meter=meter)
         return Grounds(digest(ground.key, VERSION), ground.pairs, scores, Checkpoints(place))
-
-    def _missing(self, embedder: Embedder, texts: Sequence[str]) -> int:
-        vectors, queries = self.workspace.cache.vectors, self.workspace.queries
-        missing = vectors.lookup_missing(embedder, texts, query=False)
-        return missing + vectors.lookup_missing(embedder, queries, query=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.config import RagConfig
 from pipelines.roles import Metric
 from pipelines.workspace import Sources
-from raytuner.component import ConfigError, refuse_unknown
+from raytuner.component import ConfigError
 
 
 class Shares(BaseModel):
@@ -44,6 +44,14 @@ class Shares(BaseModel):
 class AdapterSpec(Sources):
     """The `objective:` section of an adapter study."""
 
+    shapes: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        **Sources.shapes,
+        "metrics": (list | tuple, "a list such as [ndcg@10, recall, mrr]"),
+        "pipeline": (Mapping, "stages such as `embedder: minilm`"),
+        "training": (Mapping, "fields such as `learning_rate: 1e-3`"),
+        "split": (Mapping, "shares such as {train: 0.4, validate: 0.2, held_out: 0.4}"),
+    }
+
     metrics: tuple[str | dict[str, Any], ...] = Field(
         default=("ndcg@10", "recall", "mrr"),
         min_length=1,
@@ -68,28 +76,7 @@ class AdapterSpec(Sources):
         Raises:
             ConfigError: naming the field, its value and what would be right.
         """
-        refuse_unknown(args, cls.model_fields, "an adapter objective has no such field; it has")
-        given = {"golden": None, **args}
-        for name, (kind, wanted) in _SHAPES.items():
-            if name in given and not isinstance(given[name], kind):
-                raise ConfigError(f"{name}: give {wanted}, got {given[name]!r:.80}", (name,))
-        try:
-            return cls.model_validate(args)
-        except ValidationError as error:
-            raise ConfigError.of(error) from error
-
-    def sources(self) -> Sources:
-        """Give the part that says where the data is."""
-        return Sources(**{name: getattr(self, name) for name in Sources.model_fields})
-
-
-_SHAPES: Mapping[str, tuple[Any, str]] = {
-    "golden": (str | Mapping, "the file or folder of questions"),
-    "metrics": (list | tuple, "a list such as [ndcg@10, recall, mrr]"),
-    "pipeline": (Mapping, "stages such as `embedder: minilm`"),
-    "training": (Mapping, "fields such as `learning_rate: 1e-3`"),
-    "split": (Mapping, "shares such as {train: 0.4, validate: 0.2, held_out: 0.4}"),
-}
+        return cls.read(args, "an adapter")
 
 
 def refuse(config: RagConfig, measures: Sequence[Metric]) -> None:
