@@ -6,9 +6,9 @@ memory. Neither is ever an error for the user.
 
 from pipelines.cache.artifacts import Cache
 from pipelines.cache.disk import Sidecar
-from pipelines.cache.location import default_cache_dir
 from pipelines.cache.memory import Arrays
 from pipelines.cache.prune import Usage
 from pipelines.cache.vectors import VectorCache
+from raytuner.cache_folder import default_cache_dir
 
 __all__ = ["Arrays", "Cache", "Sidecar", "Usage", "VectorCache", "default_cache_dir"]

@@ -1,8 +1,7 @@
-"""Where things lie: the default directory, and which names may become paths below a root."""
+"""Which names may become paths below a root."""
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -10,12 +9,6 @@ from raytuner.component import ConfigError
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _PLACE = re.compile(r"[a-z][a-z0-9-]{0,40}")
-
-
-def default_cache_dir() -> Path:
-    """Give the directory named by RAYTUNER_CACHE, or `~/.cache/raytuner`."""
-    named = os.environ.get("RAYTUNER_CACHE")
-    return Path(named or "~/.cache/raytuner").expanduser()
 
 
 def check_root(root: Path | None) -> Path | None:

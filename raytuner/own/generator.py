@@ -17,12 +17,12 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from raytuner.awaiting import run_apart
+from raytuner.cache_folder import default_cache_dir
 from raytuner.checkpoints import Checkpoint, Checkpoints
 from raytuner.component import ConfigError, digest
 from raytuner.identity import bare, identity, plain
@@ -95,7 +95,9 @@ class GeneratorObjective(Trainable):
         self._minimise = frozenset(minimise)
         self._version = version
         self._stateful = _STATE in inspect.signature(function).parameters
-        self._checkpoints = Checkpoints(Path(checkpoints) if checkpoints else _folder())
+        self._checkpoints = Checkpoints(
+            Path(checkpoints) if checkpoints else default_cache_dir() / "checkpoints"
+        )
         self._identity: str | None = None
         self._payments = Payments()
 
@@ -228,9 +230,3 @@ def _awaited(results: Any) -> Iterator[Any]:
                 return
     finally:
         run_apart(results.aclose())
-
-
-def _folder() -> Path:
-    named = os.environ.get("RAYTUNER_CACHE")
-    root = Path(named).expanduser() if named else Path.home() / ".cache" / "raytuner"
-    return root / "checkpoints"
