@@ -142,3 +142,23 @@ def _scalar(value: Any) -> Any:
         if isinstance(value, plain):
             return plain(value)
     return value
+
+
+def file_inside(given: str | Path, root: Path, field: str) -> Path:
+    """Find a file that a study names.
+
+    Raises:
+        ConfigError: a relative path leads out of `root`.
+    """
+    try:
+        path = Path(given).expanduser()
+        target = (root / path).resolve()
+    except (ValueError, RuntimeError, OSError) as error:
+        raise ConfigError(f"{field}: {str(given)!r:.80} is no path: {error}", (field,)) from None
+    if not path.is_absolute() and not target.is_relative_to(root.resolve()):
+        raise ConfigError(
+            f"{field}: {str(given)!r:.80} leads out of the folder of the study; give an absolute "
+            "path if that is meant",
+            (field,),
+        )
+    return target

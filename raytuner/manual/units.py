@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from raytuner.component import ConfigError
+from raytuner.document import file_inside
 from raytuner.function import UNIT
 
 _FIELD = ("units",)
@@ -55,20 +56,9 @@ def units_of(given: Any, root: Path) -> tuple[Unit, ...]:
             raise ConfigError(f"units: give 1 to {_MOST:,}, got {given}", _FIELD)
         return tuple(Unit(f"q{number + 1}") for number in range(given))
     if isinstance(given, str):
-        return _distinct(_read(_file(given, root), given), given)
+        return _distinct(_read(file_inside(given, root, "units"), given), given)
     rows = [(number, _named(name, f"units[{number}]")) for number, name in enumerate(given)]
     return _distinct(rows, "units")
-
-
-def _file(name: str, root: Path) -> Path:
-    path = root / Path(name).expanduser()
-    if not Path(name).is_absolute() and not path.resolve().is_relative_to(root.resolve()):
-        raise ConfigError(
-            f"units: {name!r} leads out of the folder of the study; give an absolute path if that "
-            "is meant",
-            _FIELD,
-        )
-    return path
 
 
 def _read(path: Path, shown: str) -> list[tuple[int, Unit]]:

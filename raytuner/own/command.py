@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raytuner.component import ConfigError, digest, nearest
+from raytuner.function import UNIT
 from raytuner.objective import Failure, Meter, Objective, ObjectiveFailure, Params, UnitScore
 from raytuner.own.command_runner import Runner, read_lines, refuse
 from raytuner.own.command_settings import CommandSettings
 from raytuner.own.configuration import Config
-from raytuner.own.objective import UNIT, OwnObjective
+from raytuner.own.objective import OwnObjective
 from raytuner.own.payments import Payments
 from raytuner.own.program import Program
 from raytuner.own.program_lines import Line, item_bytes

@@ -7,14 +7,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator
 
 from raytuner.component import ConfigError
-from raytuner.own.items import file_inside
+from raytuner.document import file_inside
 from raytuner.own.program import Limits
 from raytuner.own.settings import Declared
 
@@ -201,10 +201,3 @@ def _digest(path: Path) -> str:
         raise ConfigError(
             f"files: {path.name} cannot be read: {error.strerror}", ("files",)
         ) from None
-
-
-def spelled(words: Sequence[str]) -> str:
-    """Spell a command for people."""
-    import shlex
-
-    return shlex.join(words)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from raytuner.component import ConfigError, digest, nearest
+from raytuner.document import file_inside
 from raytuner.identity import plain
 from raytuner.objective import Arrays
 
@@ -149,26 +150,6 @@ def _ids(rows: Sequence[Item], places: Sequence[str], field: str) -> list[str]:
 def _label(value: Any) -> str:
     """Name a group or a kind; several tags are one kind."""
     return " ".join(sorted(map(str, value))) if isinstance(value, list | tuple) else str(value)
-
-
-def file_inside(given: str | Path, root: Path, field: str) -> Path:
-    """Find a file that a study names.
-
-    Raises:
-        ConfigError: a relative path leads out of `root`.
-    """
-    try:
-        path = Path(given).expanduser()
-        target = (root / path).resolve()
-    except (ValueError, RuntimeError, OSError) as error:
-        raise ConfigError(f"{field}: {str(given)!r:.80} is no path: {error}", (field,)) from None
-    if not path.is_absolute() and not target.is_relative_to(root.resolve()):
-        raise ConfigError(
-            f"{field}: {str(given)!r:.80} leads out of the folder of the study; give an absolute "
-            "path if that is meant",
-            (field,),
-        )
-    return target
 
 
 def _lines(given: str | Path, root: Path) -> tuple[list[Item], list[str]]:

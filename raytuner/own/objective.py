@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raytuner.component import ConfigError, digest
+from raytuner.function import UNIT
 from raytuner.identity import plain
 from raytuner.objective import (
     UNIT_TOKENS,
@@ -21,8 +22,6 @@ from raytuner.own.configuration import Config
 from raytuner.own.items import Items
 from raytuner.own.settings import Declared
 
-UNIT = "result"
-"""The one unit of a function that is called without items."""
 _QUESTIONS = ("question", "input", "prompt", "text")
 _REFERENCES = ("reference", "answer", "expected", "output")
 
