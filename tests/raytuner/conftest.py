@@ -1,6 +1,7 @@
 """Fixtures of the tuner's tests."""
 
 import asyncio
+import shutil
 
 import pytest
 
@@ -39,3 +40,36 @@ def play(request):
         return ended, batches, scores
 
     return run
+
+
+def chromium():
+    """Find Debian's Chromium, or another one."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = chromium()
+    if path is None:
+        pytest.skip("no chromium on this machine (apt install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as driver:
+        opened = driver.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def tab(browser):
+    """A tab, what it said in its console, and what it asked for."""
+    page = browser.new_page(viewport={"width": 800, "height": 600})
+    page.set_default_timeout(60_000)
+    page.said, page.asked = [], []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+    yield page
+    page.close()

@@ -1,7 +1,5 @@
 """The live report in a real browser: it follows the study and leaves the reader's place alone."""
 
-import shutil
-
 import pytest
 
 from raytuner.live import Live
@@ -9,41 +7,16 @@ from tests.raytuner.live_probes import listed, serving, until, waiting
 
 __all__ = ["waiting"]
 
-pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def tab(browser):
-    """A tab, what it said in its console, and what it asked for."""
-    page = browser.new_page(viewport={"width": 800, "height": 600})
-    page.set_default_timeout(60_000)
-    page.said, page.asked = [], []
-    page.broken = pytest.importorskip("playwright.sync_api").Error
-    page.on("console", lambda message: page.said.append(message.text))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    page.on("request", lambda request: page.asked.append(request.url))
-    yield page
-    page.close()
-
 
 def holds(tab, expression):
     """Wait until something is so in the page; the page's policy lets nobody do that inside it."""
 
+    broken = pytest.importorskip("playwright.sync_api").Error
+
     def look():
         try:
             return tab.evaluate(expression)
-        except tab.broken:  # it is being loaded again
+        except broken:  # it is being loaded again
             return False
 
     until(look)

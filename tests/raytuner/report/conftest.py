@@ -1,7 +1,6 @@
 """A study with questions, texts and hostile names, its page, and a Chromium to open it in."""
 
 import contextlib
-import shutil
 
 import pytest
 
@@ -62,26 +61,6 @@ def page_file(folder, tmp_path_factory):
     found = Results.open(folder)
     found.name = f"study {HOSTILE}"
     return write(found, tmp_path_factory.mktemp("page") / "report.html", explain)
-
-
-def chromium():
-    """Find Debian's Chromium, or another one."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next(filter(None, map(shutil.which, names)), None)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = chromium()
-    if path is None:
-        pytest.skip("no chromium on this machine (apt install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield opened
-        opened.close()
 
 
 class Seen:
