@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from raytuner.serving.choice import Choice
 
 _SHORTEST_TOKEN = 16
+_REPLICAS = 2
 
 
 @click.command()
@@ -44,7 +45,7 @@ _SHORTEST_TOKEN = 16
     help="Answer in this process, or in replicas under Ray Serve.",
 )
 @click.option(
-    "--replicas", type=click.IntRange(1, 1024), default=2, show_default=True, help="With ray."
+    "--replicas", type=click.IntRange(1, 1024), help="Processes that answer; with ray. Default: 2."
 )
 @click.option("--address", help="Ray cluster: local, auto, host:port; with ray.")
 @click.option(
@@ -83,7 +84,7 @@ def serve(
     host: str,
     port: int,
     backend: str,
-    replicas: int,
+    replicas: int | None,
     address: str | None,
     concurrency: int,
     queue: int,
@@ -102,8 +103,10 @@ def serve(
     from raytuner.serving.choice import choose, public
     from raytuner.serving.server import WebServer, bound, is_loopback
 
-    if address is not None and backend != "ray":
-        raise click.UsageError("--address goes with --backend ray")
+    for option, given in (("--address", address), ("--replicas", replicas)):
+        if given is not None and backend != "ray":
+            raise click.UsageError(f"{option} goes with --backend ray")
+    count = (replicas or _REPLICAS) if backend == "ray" else 1
     if timeout != timeout:  # noqa: PLR0124 - click lets NaN pass
         raise ConfigError("--timeout nan: give seconds, e.g. 60")
     token = _token(token_env)
@@ -128,7 +131,7 @@ def serve(
         click.echo(f"ready: {shown}; Ctrl-C ends it")
         sys.stdout.flush()
 
-    with _desk(backend, choice, objective, answerer, replicas, concurrency, queue, address) as desk:
+    with _desk(backend, choice, objective, answerer, count, concurrency, queue, address) as desk:
         service = Service(
             desk=desk,
             model=choice.name,
@@ -138,8 +141,7 @@ def serve(
             token=token,
             names=frozenset({"127.0.0.1", "localhost", "::1", host}) if token is None else None,
         )
-        processes = replicas if backend == "ray" else 1
-        queries = processes * concurrency + queue
+        queries = count * concurrency + queue
         WebServer(service, listening, queries=queries, ready=ready).run()
 
 

@@ -67,7 +67,8 @@ class Trainable(Objective):
         self, schedule: Schedule, units: Sequence[str], meter: Meter
     ) -> Iterator[Sequence[UnitScore]]:
         """Score units of `tests` with what the whole schedule has trained."""
-        raise NotImplementedError(f"{type(self).__name__} lists tests and judges none")
+        del schedule, units, meter
+        raise TypeError(f"{type(self).__name__} names tests, so it has to say how to judge them")
 
     def write(self, params: Params, path: Path, meter: Meter) -> str:
         """Write what a trial has trained to a file, for use elsewhere.

@@ -80,6 +80,7 @@ def test_what_has_changed_since_the_run_is_said(ran, tiny, start):
         (["--token-env", "NOT_THERE"], "--token-env NOT_THERE: the variable must hold at least 16"),
         (["--trial", "99"], "--trial 99: there is no such trial; they are numbered 0 to"),
         (["--address", "auto"], "--address goes with --backend ray"),
+        (["--replicas", "3"], "--replicas goes with --backend ray"),
         (["--concurrency", "0"], "'--concurrency': 0 is not in the range"),
         (["--timeout", "nan"], "--timeout nan: give seconds"),
         (["--backend", "flask"], "'flask' is not one of 'plain', 'ray'"),
