@@ -11,7 +11,8 @@ import multiprocessing
 import queue
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.reduction import ForkingPickler
@@ -87,7 +88,8 @@ class _Seat:
         ours, gate = self._context.Pipe() if self._sweep.paid else (None, None)
         arguments = (theirs, gate, self._sweep.objective, self._plugins)
         self._process = self._context.Process(target=_work, args=arguments, daemon=True)
-        self._process.start()
+        with _without_interrupts():
+            self._process.start()
         theirs.close()
         if ours is not None and gate is not None:
             gate.close()
@@ -180,6 +182,20 @@ class _Seat:
         self._process = self._pipe = self._line = None
 
 
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back from this thread, and so from processes that it starts meanwhile.
+
+    Else one that meets them while Python starts would end with a traceback of its own.
+    """
+    resource_tracker.ensure_running()  # started by the first process, it would lift the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(
     pipe: Connection[Any, Any],
     gate: Connection[Any, Any] | None,
@@ -188,6 +204,7 @@ def _work(
 ) -> None:
     """Be a worker: jobs in; reports, each answered, out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group; the driver decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # programs it starts are like any
     import_plugins(plugins)
     jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
     reporter = Reporter(objective, pipe.send, None if gate is None else join_gate(gate))

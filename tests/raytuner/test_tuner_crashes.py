@@ -136,6 +136,25 @@ def test_ctrl_c_loses_no_batch_where_workers_can_end_it(tmp_path):
         assert set(evaluations(root / "log")) == recorded(root / "runs/t")
 
 
+def test_ctrl_c_while_workers_start_shows_no_traceback_of_theirs(tmp_path, monkeypatch):
+    begun = tmp_path / "begun"
+    (tmp_path / "sitecustomize.py").write_text(STARTS_SLOWLY.format(begun=str(begun)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = start(tmp_path, {"log": str(tmp_path / "log")}, **BACKENDS["processes"])
+    wait_for(begun.exists)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (out, err) == ("interrupted\n", "")
+
+
+STARTS_SLOWLY = """
+import pathlib, sys, time
+if any("spawn_main" in word for word in sys.orig_argv):
+    pathlib.Path({begun!r}).touch()
+    time.sleep(1)
+"""
+
+
 def test_ctrl_c_cancels_coroutines_at_once(tmp_path):
     log = tmp_path / "log"
     objective = {"log": str(log), "pause": 60, "class": "waiting"}
