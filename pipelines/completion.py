@@ -86,7 +86,7 @@ class CompletionObjective(InstanceObjective[CompletionSpec, CompletionConfig]):
 
     def scope(self) -> str:
         """Identify instances, evaluation function and how answers count."""
-        function = [code_of(self._function), self.spec.version]
+        function = [code_of(self._function), self.spec.version, *self.spec.metrics]
         treated = self.spec.outputs.model_dump()
         return digest("completion", self.instances.key, function, treated, self.seed)
 
@@ -165,9 +165,9 @@ class CompletionObjective(InstanceObjective[CompletionSpec, CompletionConfig]):
         pairs = zip(samples, treated, strict=True)
         texts = ["" if how == "zero" else sample.text for sample, how in pairs]
         found = evaluate(self._function, unit, texts, self.instances[unit])
-        lacking = [name for name in self.spec.minimise if name not in found.metrics]
+        lacking = self.spec.lacking(found.metrics)
         if lacking and found.failure is None:
-            return failed(unit, f"eval_func gave no {lacking[0]}, which is to be minimised")
+            return failed(unit, f"eval_func {lacking}")
         if all(how == "zero" for how in treated):
             return found._replace(metrics=dict.fromkeys(found.metrics, 0.0))
         return found

@@ -52,6 +52,11 @@ class InstanceSpec(BaseModel):
         json_schema_extra=models_schema,
     )
     minimise: tuple[str, ...] = Field(default=(), description="metrics of which less is better")
+    metrics: tuple[str, ...] = Field(
+        default=(),
+        description="metrics that every instance is scored by: one without them is a failure, "
+        "so that no configuration gains by leaving them out",
+    )
     version: str = Field(
         default="", description="change it to make scores void: code has changed that is called"
     )
@@ -72,6 +77,14 @@ class InstanceSpec(BaseModel):
     @classmethod
     def _openai_unless_said(cls, value: Any) -> Any:
         return named_models(value)
+
+    def lacking(self, scored: Mapping[str, float]) -> str | None:
+        """Say which metric an instance should have and has not, or None."""
+        for wanted, why in ((self.minimise, "to be minimised"), (self.metrics, "wanted of all")):
+            for name in wanted:
+                if name not in scored:
+                    return f"gave no {name}, which is {why}"
+        return None
 
     @classmethod
     def read(cls, args: Mapping[str, Any], what: str) -> Self:

@@ -156,7 +156,7 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
 
     def scope(self) -> str:
         """Identify items, scoring, and the user's code."""
-        scoring = [self._scorer.identity(), self.spec.version]
+        scoring = [self._scorer.identity(), self.spec.version, *self.spec.metrics]
         return digest(self.what, self.instances.key, scoring, self.program(), self.seed)
 
     def key(self, params: Params) -> str:
@@ -233,9 +233,9 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
     def _complete(self, found: Evaluated, outcome: Outcome, unit: str) -> Evaluated:
         if found.failure is None:
             found = merged(found, outcome.scores, unit)
-        lacking = [name for name in self.spec.minimise if name not in found.metrics]
+        lacking = self.spec.lacking(found.metrics)
         if lacking and found.failure is None:
-            return failed(unit, f"score gave no {lacking[0]}, which is to be minimised")
+            return failed(unit, f"score {lacking}")
         return found
 
     def explain(self, params: Params, units: Sequence[str]) -> Sequence[Mapping[str, Any]]:

@@ -258,6 +258,11 @@ class TestBeforeTheRun:
         assert score.failure.kind == "objective"
         assert "gave no los" in score.failure.message
 
+    def test_a_metric_that_every_instance_must_have_and_has_not_is_a_failure(self, make):
+        (score,) = evaluated(make(metrics=["los"]), units=["m0"]).values()
+        assert "eval_func gave no los, which is wanted of all" in score.failure.message
+        assert make(metrics=["los"]).scope() != make().scope()
+
     def test_a_missing_price_and_a_missing_key_are_named(self, make, monkeypatch):
         objective = make(models={"good": "good-1"})
         assert objective.unpriced({}) == ["good-1"]

@@ -122,6 +122,24 @@ def test_items_are_scored_by_functions_and_metrics_and_cost_what_the_endpoint_co
     assert objective.maximise("right")
 
 
+def test_a_metric_that_every_item_must_have_cannot_be_left_out(make):
+    def only_when_right(answer, item):
+        return {"right": 1.0} if item["answer"] in answer else {"wrong": 1.0}
+
+    unsure = {"parts.draft.temperature": 1.5}
+    free = make(score=only_when_right)
+    found = evaluated(free, unsure)
+    left_out = {unit for unit, score in found.items() if "right" not in score.scores}
+    assert 0 < len(left_out) < len(ITEMS)
+    held = make(score=only_when_right, metrics=["right"])
+    assert held.scope() != free.scope()
+    failed = {unit: score.failure for unit, score in evaluated(held, unsure).items()}
+    assert {unit for unit, failure in failed.items() if failure} == left_out
+    assert {failed[unit].message.split(": ")[-1] for unit in left_out} == {
+        "score gave no right, which is wanted of all"
+    }
+
+
 def test_what_was_asked_before_is_free_and_scores_the_same(make, endpoint):
     first = evaluated(make())
     calls = endpoint.calls("chat")
