@@ -50,7 +50,7 @@ def test_reservations_of_processes_come_out_of_the_one_purse(tmp_path):
     results = raytuner.run(
         study(Reserving(tmp_path / "log"), budget={"usd": 0.2}, **fields), tmp_path
     )
-    assert results.stop_reason == "the budget of $0.2 has no room for a call of up to $0.01"
+    assert results.stop_reason.startswith("the budget of $0.2 ")  # "is used", or "has no room"
     assert len(calls(tmp_path / "log")) == 20
     assert not results.failed
 
