@@ -1,5 +1,7 @@
 # Every target sets up what it needs: `make demo` and `make test` work on a bare clone.
 PYTHON ?= python3
+# How many tests run at a time.
+JOBS ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -26,10 +28,10 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 test-all: setup
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m ''
 
 check: lint test
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from ruamel.yaml import YAML
 
+TESTS = Path(__file__).parent
 DOCUMENTS = {
     "a.md": "# Apples\nApples grow on trees. A red one is sweet. Farmers pick apples in autumn.\n",
     "b.md": "# Bread\nBread is baked from flour and water. Sourdough needs a starter.\n",
@@ -42,6 +43,16 @@ STUDY = {
 }
 MISSING = object()
 """Given for a field: leave it out."""
+
+
+def pytest_collection_modifyitems(items):
+    """Where tests are shared out (`-n`): files stay whole, and all that start Ray stay together."""
+    for item in items:
+        path = item.path.relative_to(TESTS)
+        on_ray = (
+            "ray" in path.stem or path.stem.startswith("test_faults") or path.parts[0] == "cluster"
+        )
+        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else str(path)))
 
 
 class Outcome(NamedTuple):

@@ -188,5 +188,5 @@ EVERY = [
 
 
 def label(scheduler):
-    fields = itertools.chain([scheduler.kind], scheduler.model_fields_set)
+    fields = itertools.chain([scheduler.kind], sorted(scheduler.model_fields_set))
     return " ".join(fields)
