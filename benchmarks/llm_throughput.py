@@ -72,7 +72,7 @@ def ours(url: str, concurrency: int) -> float:
     from pipelines.llm.types import ChatRequest, Message, Sampling
     from raytuner.budget import Purse
     from raytuner.objective import Tally
-    from raytuner.turnstile import LocalGate
+    from raytuner.paying.turnstile import LocalGate
 
     model = OpenAIModel(model=MODEL, base_url=url, concurrency=concurrency)
     sampling = Sampling(max_tokens=MAX_TOKENS)

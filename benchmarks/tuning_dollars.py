@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from raytuner import Results, Study, run
-from raytuner.listener import Silent
+from raytuner.sweeping.listener import Silent
 from raytuner.trial import Trial
 from tests.endpoint.server import Remote, started
 

@@ -25,7 +25,7 @@ from verdict_models import DATA, Draw
 
 from pipelines.cache import default_cache_dir
 from raytuner.component import digest
-from raytuner.split import split
+from raytuner.proof.split import split
 from raytuner.verdict import choose_finalists, decide
 
 FALSE_POSITIVES = 0.05

@@ -15,8 +15,8 @@ import click
 
 from cluster.deployment import PYTHONS, dockerfile, kuberay, this_python
 from cluster.machines import AUTH_FILE, Machines, aws, gcp
+from raytuner.commands.flags import deliver
 from raytuner.component import ConfigError
-from raytuner.flags import deliver
 
 Check = Callable[[click.Context, click.Parameter, str | None], str | None]
 

@@ -31,8 +31,8 @@ from llama_index.core.node_parser import SentenceSplitter
 
 from pipelines import samples
 from pipelines.embedders import MiniLM
+from raytuner.compat.param_tuner import AsyncParamTuner, ParamTuner, RunResult, TunedResult
 from raytuner.objective import Tally
-from raytuner.param_tuner import AsyncParamTuner, ParamTuner, RunResult, TunedResult
 
 DOCUMENTS = ("numpy/indexing.txt", "pandas/dates.txt")
 QUESTIONS_EACH = 6

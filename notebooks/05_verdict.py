@@ -131,7 +131,7 @@ print("needed:", verdict.needed_questions)
 # vary, and falls with the square of the gain. Graded metrics vary less than yes or no.
 
 # %%
-from raytuner.statistics import needed_questions
+from raytuner.proof.statistics import needed_questions
 
 rows = {f"{100 * gain:.0f} points": gain for gain in (0.03, 0.05, 0.10, 0.15)}
 pd.DataFrame(

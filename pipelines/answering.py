@@ -26,8 +26,8 @@ from pipelines.standalone import module_files
 from pipelines.types import Hit, Vectors
 from raytuner.answering import Answerer, Part, Query, Served
 from raytuner.component import ConfigError
-from raytuner.explanation import Passage
 from raytuner.objective import Failure, Tally
+from raytuner.ports.explanation import Passage
 
 
 class Opened:

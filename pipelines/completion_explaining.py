@@ -16,7 +16,7 @@ from pipelines.explaining import LONGEST_ANSWER
 from pipelines.llm.kept import recall
 from pipelines.llm.templates import template_fields
 from pipelines.llm.types import Reply
-from raytuner.explanation import Explanation
+from raytuner.ports.explanation import Explanation
 
 _REFERENCES = ("reference", "answer", "solution", "expected", "target", "label")
 """Fields of an instance that hold, by their usual names, the answer that was hoped for."""

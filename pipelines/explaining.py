@@ -21,8 +21,8 @@ from pipelines.roles import CorpusEmbedder
 from pipelines.types import Corpus, Hit, Question, Span
 from pipelines.workspace import Workspace
 from raytuner.component import RaytunerError, digest
-from raytuner.explanation import Explanation, Passage
 from raytuner.objective import ObjectiveFailure, Tally
+from raytuner.ports.explanation import Explanation, Passage
 
 _Result = TypeVar("_Result")
 

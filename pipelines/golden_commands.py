@@ -226,7 +226,7 @@ def _with_model(
     from pipelines.golden.generate import Writer
     from pipelines.llm.client import client_of
     from raytuner.objective import Tally
-    from raytuner.turnstile import limited_gate
+    from raytuner.paying.turnstile import limited_gate
 
     cache = Cache(cache_dir or default_cache_dir())
     meter = Tally(gate=limited_gate(usd))

@@ -44,7 +44,7 @@ def calibrate(
     from pipelines.calibration import calibrate as compare
     from pipelines.golden_model import study_spec
     from raytuner.objective import Tally
-    from raytuner.turnstile import limited_gate
+    from raytuner.paying.turnstile import limited_gate
 
     spec = study_spec(study)
     workspace = _workspace(spec, study)

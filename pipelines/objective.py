@@ -28,7 +28,6 @@ from pipelines.spec import RagOutputs, RagSpec
 from pipelines.types import Question
 from raytuner.answering import Answerer
 from raytuner.component import ConfigError, digest
-from raytuner.gate import Answers
 from raytuner.objective import (
     UNIT_TOKENS,
     UNIT_USD,
@@ -38,6 +37,7 @@ from raytuner.objective import (
     Tally,
     UnitScore,
 )
+from raytuner.ports.gate import Answers
 
 
 class RagObjective(GoldenObjective):

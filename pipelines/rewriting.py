@@ -20,7 +20,7 @@ from pipelines.llm.probing import probe_all
 from pipelines.llm.types import ChatRequest, Message, Sampling
 from raytuner.component import ConfigError
 from raytuner.objective import Cost, Meter, ObjectiveFailure
-from raytuner.rewriting import Rewriting
+from raytuner.ports.rewriting import Rewriting
 
 STAGE = "reflect"
 SYSTEM = (
@@ -50,7 +50,7 @@ class ModelRewriter:
         self._client = client
 
     def rewrite(self, request: Rewriting, meter: Meter) -> str:
-        """Write a better text; see `raytuner.rewriting.Rewriter`."""
+        """Write a better text; see `raytuner.ports.rewriting.Rewriter`."""
         messages = (Message("system", SYSTEM), Message("user", asked(request)))
         sampling = Sampling(max_tokens=request.max_chars + _ROOM, temperature=_TEMPERATURE)
         ask = Ask(self._model, ChatRequest(messages, sampling))

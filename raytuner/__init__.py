@@ -13,38 +13,38 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AskTell": "raytuner.asktell",
-    "AsyncParamTuner": "raytuner.param_tuner",
+    "AsyncParamTuner": "raytuner.compat.param_tuner",
     "Budget": "raytuner.budget",
-    "CompletionAnalysis": "raytuner.completion_analysis",
+    "CompletionAnalysis": "raytuner.compat.completion_analysis",
     "ConfigError": "raytuner.component",
     "Objective": "raytuner.objective",
-    "ParamTuner": "raytuner.param_tuner",
-    "RayTuneParamTuner": "raytuner.ray_param_tuner",
+    "ParamTuner": "raytuner.compat.param_tuner",
+    "RayTuneParamTuner": "raytuner.compat.ray_param_tuner",
     "Results": "raytuner.results",
-    "RunResult": "raytuner.param_tuner",
+    "RunResult": "raytuner.compat.param_tuner",
     "Space": "raytuner.space",
     "Study": "raytuner.study",
-    "TunedResult": "raytuner.param_tuner",
+    "TunedResult": "raytuner.compat.param_tuner",
     "UnitScore": "raytuner.objective",
     "arun": "raytuner.tuner",
     "load_study": "raytuner.study",
     "run": "raytuner.tuner",
-    "tune_completion": "raytuner.completion",
+    "tune_completion": "raytuner.compat.completion",
 }
 
 if TYPE_CHECKING:
     from raytuner.asktell import AskTell as AskTell
     from raytuner.budget import Budget as Budget
-    from raytuner.completion import tune_completion as tune_completion
-    from raytuner.completion_analysis import CompletionAnalysis as CompletionAnalysis
+    from raytuner.compat.completion import tune_completion as tune_completion
+    from raytuner.compat.completion_analysis import CompletionAnalysis as CompletionAnalysis
+    from raytuner.compat.param_tuner import AsyncParamTuner as AsyncParamTuner
+    from raytuner.compat.param_tuner import ParamTuner as ParamTuner
+    from raytuner.compat.param_tuner import RunResult as RunResult
+    from raytuner.compat.param_tuner import TunedResult as TunedResult
+    from raytuner.compat.ray_param_tuner import RayTuneParamTuner as RayTuneParamTuner
     from raytuner.component import ConfigError as ConfigError
     from raytuner.objective import Objective as Objective
     from raytuner.objective import UnitScore as UnitScore
-    from raytuner.param_tuner import AsyncParamTuner as AsyncParamTuner
-    from raytuner.param_tuner import ParamTuner as ParamTuner
-    from raytuner.param_tuner import RunResult as RunResult
-    from raytuner.param_tuner import TunedResult as TunedResult
-    from raytuner.ray_param_tuner import RayTuneParamTuner as RayTuneParamTuner
     from raytuner.results import Results as Results
     from raytuner.space import Space as Space
     from raytuner.study import Study as Study

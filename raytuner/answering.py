@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from raytuner.component import ConfigError
-from raytuner.cost import Cost
-from raytuner.explanation import Passage
+from raytuner.ports.cost import Cost
+from raytuner.ports.explanation import Passage
 from raytuner.objective import Failure, ObjectiveFailure
 
 

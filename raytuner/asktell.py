@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from raytuner.component import ConfigError
-from raytuner.cost import Cost
 from raytuner.events import dropped_event, rung_event, units_event, withdrawn_event
 from raytuner.manual.by_hand import manual_of, told
 from raytuner.manual.entries import by_unit, scores_of
 from raytuner.objective import Failure, Params, UnitScore
+from raytuner.ports.cost import Cost
 from raytuner.prepare import prepare
 from raytuner.rating.scoring import ANSWER
 from raytuner.results import Results

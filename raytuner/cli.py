@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raytuner import __version__
-from raytuner.component import ConfigError, RaytunerError
-from raytuner.flags import (
+from raytuner.commands.flags import (
     EXIT_BUDGET,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -33,6 +32,7 @@ from raytuner.flags import (
     open_results,
     study_argument,
 )
+from raytuner.component import ConfigError, RaytunerError
 from raytuner.packages import check_packages
 
 if TYPE_CHECKING:
@@ -123,9 +123,9 @@ def run(
     """Run a study. The same command resumes: nothing on record is done again."""
     from raytuner.forecast import notes, outlook, print_plan
     from raytuner.printable import plain
-    from raytuner.progress import listener_for
     from raytuner.secrets import load as load_secrets
-    from raytuner.show import print_results
+    from raytuner.terminal.progress import listener_for
+    from raytuner.terminal.show import print_results
     from raytuner.tuner import run_prepared
 
     load_secrets()
@@ -206,7 +206,7 @@ def _code(results: Results) -> int:
 @json_option
 def status(study: Path, address: str | None, *, as_json: bool) -> None:
     """Say how far a run is, also while it runs; or how a submitted job is, by its id."""
-    from raytuner.show import print_status
+    from raytuner.terminal.show import print_status
 
     job = _entry_points("raytuner.jobs").get("status")
     if job is not None and (address or not (study.exists() or study.suffix)):

@@ -12,8 +12,8 @@ from raytuner.component import ConfigError
 from raytuner.export import chosen
 from raytuner.objective import UNIT_USD
 from raytuner.printable import spell_params
+from raytuner.proof.split import owners
 from raytuner.results import Results
-from raytuner.split import owners
 from raytuner.trial import Trial
 from raytuner.verdict import Verdict, alpha_of, decide
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from raytuner.events import look_event
 from raytuner.journal import Event
-from raytuner.split import Split
+from raytuner.proof.split import Split
 
 
 def copied(

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from raytuner.component import ConfigError
-from raytuner.function import FunctionObjective
-from raytuner.identity import bare
 from raytuner.objective import Objective
 from raytuner.own.callable_objective import CallableObjective
+from raytuner.own.function import FunctionObjective
 from raytuner.own.generator import GeneratorObjective
+from raytuner.own.identity import bare
 from raytuner.own.items import Source
 from raytuner.own.settings import OwnSettings
 

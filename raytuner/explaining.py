@@ -31,7 +31,7 @@ class Explainer:
         self._known: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def __call__(self, trial: Trial, units: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
-        """Show what a trial's configuration did with questions; see `raytuner.explanation`.
+        """Show what a trial's configuration did with questions; see `raytuner.ports.explanation`.
 
         Nothing is paid for, and nothing is raised: what cannot be shown says why (`missing`).
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raytuner.finals import COMPARED
-from raytuner.foresight import Outlook, foresee
 from raytuner.limits import FIRST
 from raytuner.objective import Cost, Objective, Params
 from raytuner.printable import plain, print_json
+from raytuner.proof.foresight import Outlook, foresee
+from raytuner.proof.split import Split
 from raytuner.schedulers import Full, Scheduler
 from raytuner.search import Grid
-from raytuner.split import Split
+from raytuner.sweeping.finals import COMPARED
 
 if TYPE_CHECKING:
     from raytuner.tuner import Prepared

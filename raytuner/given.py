@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, Field, field_validator
 
 from raytuner.component import ConfigError
-from raytuner.domains import shorten
 from raytuner.objective import Params, Value
 from raytuner.space import Space
+from raytuner.spaces.domains import shorten
 
 
 class Beginning(BaseModel):

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from raytuner.budget import BudgetExhaustedError, Purse
-from raytuner.gate import Demand, Gate, Permit, Report, background, run_in_background
 from raytuner.objective import Cost
+from raytuner.ports.gate import Demand, Gate, Permit, Report, background, run_in_background
 
 
 class WorkMeter:

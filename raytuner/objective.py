@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from raytuner.component import RaytunerError
-from raytuner.cost import Cost as Cost  # noqa: PLC0414 - a part of the port
-from raytuner.exchange import Arrays as Arrays  # noqa: PLC0414
-from raytuner.exchange import Exchange as Exchange  # noqa: PLC0414
-from raytuner.metering import Meter as Meter  # noqa: PLC0414
-from raytuner.metering import Relay as Relay  # noqa: PLC0414
-from raytuner.metering import Tally as Tally  # noqa: PLC0414
+from raytuner.ports.cost import Cost as Cost  # noqa: PLC0414 - a part of the port
+from raytuner.ports.exchange import Arrays as Arrays  # noqa: PLC0414
+from raytuner.ports.exchange import Exchange as Exchange  # noqa: PLC0414
+from raytuner.ports.metering import Meter as Meter  # noqa: PLC0414
+from raytuner.ports.metering import Relay as Relay  # noqa: PLC0414
+from raytuner.ports.metering import Tally as Tally  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from raytuner.answering import Answerer
-    from raytuner.gate import Answers
-    from raytuner.rewriting import Rewriter
+    from raytuner.ports.gate import Answers
+    from raytuner.ports.rewriting import Rewriter
 
 UNIT_USD = "usd_per_question"
 UNIT_TOKENS = "tokens_per_question"
@@ -180,7 +180,7 @@ class Objective(ABC):
         """Show what `params` do with units, for people: plain JSON values, one mapping a unit.
 
         Uses what is on record and spends nothing: what would have to be paid for is left out.
-        Keys are described in `raytuner.explanation`; an objective leaves out what it has not.
+        Keys are described in `raytuner.ports.explanation`; an objective leaves out what it has not.
         """
         del params, units
         return ()

@@ -13,10 +13,10 @@ from raytuner.backends import choose
 from raytuner.component import ConfigError
 from raytuner.goal import Goal
 from raytuner.objective import Objective, Params
+from raytuner.proof.split import Split
 from raytuner.schedulers import Race, Scheduler
 from raytuner.search import Search
 from raytuner.space import Space
-from raytuner.split import Split
 from raytuner.strike import exposed, strike
 from raytuner.study import Study
 from raytuner.tables import COLUMNS

@@ -9,8 +9,8 @@ from raytuner.budget import Entry, ledger_spent
 from raytuner.events import failure_from, origin_from, unit_score
 from raytuner.journal import Event
 from raytuner.lineage import Origin
-from raytuner.looks import Look
 from raytuner.objective import Cost, Params, UnitScore, tupled
+from raytuner.proof.looks import Look
 from raytuner.score_table import ScoreTable
 from raytuner.trial import Trial
 from raytuner.worker import Ended

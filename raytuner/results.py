@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.component import ConfigError
-from raytuner.confidence import Interval, mean_interval
-from raytuner.finalists import Field, field_of, finalists
 from raytuner.goal import Goal, recorded_goal
 from raytuner.insight.views import Insight
 from raytuner.journal import read
+from raytuner.judging.finalists import Field, field_of, finalists
+from raytuner.judging.trust import Trust
 from raytuner.limits import Limits
-from raytuner.looks import past_of
+from raytuner.proof.confidence import Interval, mean_interval
+from raytuner.proof.looks import past_of
 from raytuner.rating.scoring import fill, rated
 from raytuner.record import Record
 from raytuner.score_table import Scored
 from raytuner.tables import parquet_ready, score_table, trial_table
 from raytuner.trial import Trial, distance
-from raytuner.trust import Trust
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,7 +231,7 @@ class Results(Insight):
     @cached_property
     def verdict(self) -> Verdict:
         """Whether anything that was tried is really better than what stood before."""
-        from raytuner.ruling import verdict_of
+        from raytuner.judging.ruling import verdict_of
 
         return verdict_of(self)
 

@@ -13,19 +13,19 @@ from pydantic import BaseModel
 import raytuner
 from raytuner.events import opened_facts
 from raytuner.journal import Event, Journal
-from raytuner.listener import Listener
-from raytuner.looks import past_of
 from raytuner.prepare import PROBED, Prepared
+from raytuner.proof.looks import past_of
+from raytuner.proof.split import Split, owners
 from raytuner.rating.scoring import fill, rated, unrated
 from raytuner.record import Record
 from raytuner.results import Results
 from raytuner.schedulers import Full, Judge
 from raytuner.search.port import Deferred
-from raytuner.split import Split, owners
 from raytuner.study import Study
 from raytuner.sweep import Sweep
+from raytuner.sweeping.listener import Listener
+from raytuner.sweeping.workroom import Room
 from raytuner.trial import Trial
-from raytuner.workroom import Room
 
 
 class Session:

@@ -1,7 +1,7 @@
 """The search space: named domains, conditions and constraints, as one value.
 
-Searches see nothing of a study but this. How studies spell it: `raytuner.spelling`; how points
-are enumerated and drawn: `raytuner.points`.
+Searches see nothing of a study but this. How studies spell it: `raytuner.spaces.spelling`; how
+points are enumerated and drawn: `raytuner.spaces.points`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from pydantic_core import CoreSchema
 
 from raytuner.component import ConfigError, nearest
 from raytuner.objective import Value
-from raytuner.plan import Condition, Plan, Point, compile_plan
-from raytuner.points import count, draw, exists, impossible, refuse_dead, walk
 from raytuner.schedule import HISTORY
-from raytuner.spelling import AnyDomain, read_space
+from raytuner.spaces.plan import Condition, Plan, Point, compile_plan
+from raytuner.spaces.points import count, draw, exists, impossible, refuse_dead, walk
+from raytuner.spaces.spelling import AnyDomain, read_space
 
 
 class Space(BaseModel):
@@ -38,7 +38,7 @@ class Space(BaseModel):
 
     Attributes:
         domains: by parameter name, in declared order.
-        constraints: as written; see `raytuner.constraints`.
+        constraints: as written; see `raytuner.spaces.constraints`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from raytuner.gate import read_counter
+from raytuner.ports.gate import read_counter
 
 _NANO = 1e9
 

@@ -15,13 +15,13 @@ from raytuner.component import ConfigError, digest, import_plugins, refuse_unkno
 from raytuner.document import located, read_yaml
 from raytuner.given import Beginning
 from raytuner.goal import Aims
+from raytuner.judging.trust import Trust
 from raytuner.named import callable_of, objective_of
 from raytuner.objective import Objective
 from raytuner.resources import Resources
 from raytuner.schedulers import Full, Race, Scheduler
 from raytuner.search import Grid, Search
 from raytuner.space import Space
-from raytuner.trust import Trust
 from raytuner.worker import Patience
 
 

@@ -16,24 +16,24 @@ from typing import Any
 
 from raytuner.budget import Budget, Spent
 from raytuner.component import RaytunerError
-from raytuner.course import Course
 from raytuner.events import ended_event, units_event
-from raytuner.finals import KEPT, Aside, Choose, Finals
 from raytuner.goal import Goal
-from raytuner.inference_budget import Doubling
-from raytuner.intake import Cleaner, Intake
 from raytuner.journal import Journal
-from raytuner.ledger import Ledger
-from raytuner.listener import Listener, Silent
 from raytuner.meter import WorkMeter
 from raytuner.objective import Objective, Params, UnitScore
-from raytuner.order import Order
+from raytuner.paying.inference_budget import Doubling
+from raytuner.paying.ledger import Ledger
+from raytuner.paying.till import gate_of, purse_of
 from raytuner.record import Record
-from raytuner.rounds import Rounds
-from raytuner.rungs import Rungs
 from raytuner.schedulers import Full, Judge
 from raytuner.search import Proposer
-from raytuner.till import gate_of, purse_of
+from raytuner.sweeping.course import Course
+from raytuner.sweeping.finals import KEPT, Aside, Choose, Finals
+from raytuner.sweeping.intake import Cleaner, Intake
+from raytuner.sweeping.listener import Listener, Silent
+from raytuner.sweeping.order import Order
+from raytuner.sweeping.rounds import Rounds
+from raytuner.sweeping.rungs import Rungs
 from raytuner.trial import Trial
 from raytuner.worker import Ended, Job, Patience
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raytuner.confidence import mean_interval
 from raytuner.latency import latency_of
+from raytuner.proof.confidence import mean_interval
 from raytuner.score_table import Scored
 from raytuner.trial import Trial
 

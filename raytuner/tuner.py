@@ -7,11 +7,11 @@ import contextlib
 from pathlib import Path
 
 from raytuner.backends import asynchronous, choose
-from raytuner.listener import Listener
 from raytuner.prepare import Prepared, preflight, prepare
 from raytuner.results import Results
 from raytuner.session import Session
 from raytuner.study import Study
+from raytuner.sweeping.listener import Listener
 
 __all__ = ["Prepared", "arun", "prepare", "run", "run_prepared"]
 

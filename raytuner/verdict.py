@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from raytuner.choosing import cheaper, choose_finalists
-from raytuner.foresight import FEW_QUESTIONS, FEWEST_QUESTIONS, Outlook, foresee
-from raytuner.resampling import Array
-from raytuner.statistics import (
+from raytuner.proof.choosing import cheaper, choose_finalists
+from raytuner.proof.foresight import FEW_QUESTIONS, FEWEST_QUESTIONS, Outlook, foresee
+from raytuner.proof.resampling import Array
+from raytuner.proof.statistics import (
     RESAMPLES,
     Intervals,
     adjusted_p,
@@ -25,7 +25,7 @@ from raytuner.statistics import (
     needed_questions,
     paired,
 )
-from raytuner.verdict_words import Compared, Questions, Status, Verdict
+from raytuner.proof.words import Compared, Questions, Status, Verdict
 
 __all__ = [
     "ALPHA", "FEWEST_QUESTIONS", "FEW_QUESTIONS", "LEANING", "MARGIN", "Compared", "Outlook",

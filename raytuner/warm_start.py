@@ -18,11 +18,11 @@ from raytuner.given import completed, read_points
 from raytuner.goal import Goal
 from raytuner.journal import Event, Journal, read
 from raytuner.objective import Objective, Params, Value
+from raytuner.proof.split import Split
 from raytuner.record import Record, plain
 from raytuner.search.port import Proposer
 from raytuner.search.primed import primed
 from raytuner.space import Space
-from raytuner.split import Split
 from raytuner.trial import Trial
 
 BEST = 3

@@ -27,8 +27,8 @@ from pipelines.roles import CorpusEmbedder
 from pipelines.scoring import parse_metrics
 from raytuner.checkpoints import Checkpoints
 from raytuner.component import ConfigError, digest
-from raytuner.gate import Answers
 from raytuner.objective import Failure, Meter, ObjectiveFailure, Params, Tally, UnitScore
+from raytuner.ports.gate import Answers
 from raytuner.schedule import Schedule
 from raytuner.training import Step, Trainable
 

@@ -11,7 +11,7 @@ from pipelines.roles import Metric
 from pipelines.types import Question
 from pipelines.workspace import Workspace
 from raytuner.component import ConfigError
-from raytuner.split import divided, grouped
+from raytuner.proof.split import divided, grouped
 
 
 class Parts(NamedTuple):
@@ -38,8 +38,9 @@ def parts_of(space: Workspace, measures: tuple[Metric, ...], shares: Shares) -> 
 
 
 def divide(space: Workspace, usable: list[Question], shares: Shares) -> Parts:
-    """Divide questions once and for all, as studies do (`raytuner.split`): whole documents, every
-    kind of question alike, by a stable hash that no seed has a say in.
+    """Divide questions once and for all, as studies do (`raytuner.proof.split`).
+
+    Whole documents, every kind of question alike, by a stable hash that no seed has a say in.
 
     Args:
         space: names documents and kinds.

@@ -33,7 +33,7 @@ from pipelines.tasks import Line, Outcome, TaskObjective, changing
 from pipelines.types import Corpus
 from pipelines.workspace import load_corpus
 from raytuner.component import ConfigError, digest
-from raytuner.explanation import Explanation
+from raytuner.ports.explanation import Explanation
 from raytuner.objective import Meter, Params, UnitScore
 
 _VERSION = 1

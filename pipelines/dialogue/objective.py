@@ -30,7 +30,7 @@ from pipelines.tasks.line import Line
 from pipelines.tasks.objective import Outcome, TaskObjective
 from pipelines.tasks.running import Ended
 from raytuner.component import ConfigError, nearest
-from raytuner.explanation import Explanation
+from raytuner.ports.explanation import Explanation
 
 _TEMPLATE_TOKENS = 8
 """What a chat template may put around a message, about."""

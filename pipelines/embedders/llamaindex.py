@@ -29,8 +29,8 @@ from pipelines.llm.imported import (
 )
 from pipelines.roles import Embedded
 from pipelines.tokenizers import tokenizer
-from raytuner.gate import Report
 from raytuner.objective import Cost, Meter
+from raytuner.ports.gate import Report
 
 _BASE = "llama_index.core.base.embeddings.base:BaseEmbedding"
 _ONCE = Policy(timeout=math.inf, deadline=math.inf, retries=0)

@@ -23,8 +23,8 @@ from pipelines.roles import Embedded
 from pipelines.tokenizers import tokenizer
 from pipelines.types import IntArray, Vectors
 from raytuner.component import digest
-from raytuner.gate import Report
 from raytuner.objective import Cost, Meter, ObjectiveFailure
+from raytuner.ports.gate import Report
 
 
 class OpenAI(PaidEmbedder, kind="openai"):

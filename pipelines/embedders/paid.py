@@ -14,9 +14,9 @@ from pipelines.llm.attempts import Attempting, Outcome, Policy, Translating, per
 from pipelines.llm.prices import FREE, Price
 from pipelines.roles import Embedder
 from raytuner.component import ConfigError, digest
-from raytuner.gate import Demand, Gate, Limits, Report, run_in_background
 from raytuner.objective import Meter, ObjectiveFailure
-from raytuner.turnstile import standalone_gate
+from raytuner.paying.turnstile import standalone_gate
+from raytuner.ports.gate import Demand, Gate, Limits, Report, run_in_background
 
 _Value = TypeVar("_Value")
 _STAGE = "embed"

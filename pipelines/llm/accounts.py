@@ -8,8 +8,8 @@ from typing import Any
 
 from pipelines.llm.attempts import Outcome
 from pipelines.llm.types import Completion
-from raytuner.gate import paid_counter
 from raytuner.objective import Cost, Meter
+from raytuner.ports.gate import paid_counter
 
 NANO = 1e9
 """Counters are whole numbers: dollars are counted in billionths."""

@@ -16,8 +16,8 @@ from pipelines.llm.models import Fallback, LanguageModel
 from pipelines.llm.tools import told_texts
 from pipelines.llm.types import ChatRequest, Completion, Reply, Sample, ToolCall
 from raytuner.component import digest
-from raytuner.gate import Demand, Gate, Report
 from raytuner.objective import Cost, Failure, ObjectiveFailure
+from raytuner.ports.gate import Demand, Gate, Report
 
 _PER_MESSAGE = 16
 """Tokens that a chat template may put around a message, at most."""

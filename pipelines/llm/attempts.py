@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from raytuner.gate import Demand, Gate, Permit, Report
 from raytuner.objective import Cost, Failure, ObjectiveFailure
+from raytuner.ports.gate import Demand, Gate, Permit, Report
 
 _Value = TypeVar("_Value")
 _FIRST_PAUSE = 0.5

@@ -15,8 +15,8 @@ from pipelines.llm.asking import Shelf, ask, every_key
 from pipelines.llm.models import LanguageModel
 from pipelines.llm.types import ChatRequest, Reply
 from raytuner.component import RaytunerError
-from raytuner.gate import Demand, Gate, Permit, Report, background
 from raytuner.objective import Cost
+from raytuner.ports.gate import Demand, Gate, Permit, Report, background
 
 _Result = TypeVar("_Result")
 _GRACE = 10.0

@@ -17,7 +17,7 @@ from pipelines.llm.batch import Ask, Batch, Begun, Dialogue, single
 from pipelines.llm.types import Reply
 from raytuner.component import ConfigError
 from raytuner.objective import Meter
-from raytuner.turnstile import standalone_gate
+from raytuner.paying.turnstile import standalone_gate
 
 _Result = TypeVar("_Result")
 

@@ -1,7 +1,7 @@
 """The openai package's clients of this process, one per server and key, closed when it ends.
 
-They belong to the loop of `raytuner.gate.background`. Over aiohttp: with 64 calls at a time the
-package's default transport spends some 10 ms of CPU on each, five times as much.
+They belong to the loop of `raytuner.ports.gate.background`. Over aiohttp: with 64 calls at a time
+the package's default transport spends some 10 ms of CPU on each, five times as much.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import threading
 from typing import Any
 
-from raytuner.gate import background
+from raytuner.ports.gate import background
 
 _CLOSING_SECONDS = 2.0
 _lock = threading.Lock()

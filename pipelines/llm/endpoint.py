@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from pipelines.llm.connections import connected
 from pipelines.scrub import scrubbed
 from raytuner.component import ConfigError
-from raytuner.gate import Report
 from raytuner.objective import ObjectiveFailure
+from raytuner.ports.gate import Report
 
 DEFAULT_URL = "https://api.openai.com/v1"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}

@@ -23,8 +23,8 @@ from pipelines.llm.endpoint import Endpoint
 from pipelines.llm.wire import BadBodyError, translated
 from pipelines.scrub import refuse_secrets, scrubbed
 from raytuner.component import ConfigError, RaytunerError, digest
-from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
+from raytuner.ports.gate import Report
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _KEY_NAME = "OPENAI_API_KEY"

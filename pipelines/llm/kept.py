@@ -10,8 +10,8 @@ from pipelines.llm.accounts import Account
 from pipelines.llm.asking import Shelf, ask, every_key
 from pipelines.llm.batch import Ask, Dialogue
 from pipelines.llm.types import Reply
-from raytuner.gate import Demand, Permit, Report, run_in_background
 from raytuner.objective import Failure, ObjectiveFailure
+from raytuner.ports.gate import Demand, Permit, Report, run_in_background
 
 _Result = TypeVar("_Result")
 

@@ -25,8 +25,8 @@ from pipelines.llm.wire import BadBodyError, read_completion, response_format
 from pipelines.scrub import scrubbed
 from pipelines.tokenizers import encodable, tokenizer
 from raytuner.component import ConfigError, RaytunerError
-from raytuner.gate import Report
 from raytuner.objective import Cost
+from raytuner.ports.gate import Report
 
 _BASE = "llama_index.core.llms.llm:LLM"
 _SPEAKS_OPENAI = "llama_index.llms.openai"

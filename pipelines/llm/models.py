@@ -15,7 +15,7 @@ from pipelines.llm.prices import Price, find_price
 from pipelines.llm.types import Attempt, ChatRequest, Label
 from pipelines.scrub import refuse_secrets
 from raytuner.component import Component, ConfigError, digest, nearest
-from raytuner.gate import Limits, Report
+from raytuner.ports.gate import Limits, Report
 
 _OURS = frozenset({
     "model", "messages", "n", "stream", "max_tokens", "max_completion_tokens", "response_format",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from raytuner.component import ConfigError
-from raytuner.gate import run_in_background
+from raytuner.ports.gate import run_in_background
 
 
 class Probed(Protocol):

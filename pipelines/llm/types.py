@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from raytuner.component import RaytunerError
-from raytuner.gate import Report
 from raytuner.objective import Cost, Failure
+from raytuner.ports.gate import Report
 
 Label = Literal["truncated", "empty", "filtered", "invalid"]
 """Why an answer is not what was asked for: cut at `max_tokens`, without text, refused by a

@@ -17,8 +17,8 @@ from pipelines.llm.tools import call_texts, read_calls, spelled_tools, spelled_t
 from pipelines.llm.types import Attempt, ChatRequest, Sample
 from pipelines.tokenizers import tokenizer
 from raytuner.component import ConfigError
-from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
+from raytuner.ports.gate import Report
 
 if TYPE_CHECKING:
     from pipelines.llm.prices import Price

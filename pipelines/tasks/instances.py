@@ -21,7 +21,6 @@ from pipelines.llm.probing import probe_all
 from pipelines.rewriting import ModelRewriter, rewriter_of
 from pipelines.workspace import open_cache
 from raytuner.component import ConfigError, digest, refuse_unknown
-from raytuner.gate import Answers
 from raytuner.objective import (
     UNIT_TOKENS,
     UNIT_USD,
@@ -31,6 +30,7 @@ from raytuner.objective import (
     Objective,
     Params,
 )
+from raytuner.ports.gate import Answers
 
 
 class InstanceSpec(BaseModel):

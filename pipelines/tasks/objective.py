@@ -28,7 +28,7 @@ from pipelines.tasks.outcome import outcome_of, told
 from pipelines.tasks.running import Ended, Running
 from pipelines.tasks.scoring import Scorer, merged, spelled_answer
 from raytuner.component import ConfigError, digest
-from raytuner.explanation import Explanation
+from raytuner.ports.explanation import Explanation
 from raytuner.objective import (
     LATENCY,
     UNIT_TOKENS,

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from raytuner.backends.inprocess import run_feeders
 from raytuner.component import ConfigError
-from raytuner.function import FunctionObjective
 from raytuner.objective import Objective
+from raytuner.own.function import FunctionObjective
 from raytuner.sweep import Sweep
 from raytuner.worker import Ended, arun_job
 

@@ -1,8 +1,8 @@
 """The driver's gate for workers elsewhere: what both ends say, whatever carries it.
 
 A worker's `RemoteGate` asks, the driver's `GateServer` has the sweep's gate decide. Both live on
-the loop of `raytuner.gate.background` in their process. What is said holds no secrets: lanes and
-keys are digests.
+the loop of `raytuner.ports.gate.background` in their process. What is said holds no secrets: lanes
+and keys are digests.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import NamedTuple, Protocol
 
 from raytuner.budget import BudgetExhaustedError
 from raytuner.component import RaytunerError
-from raytuner.gate import Demand, Gate, Permit, Report
 from raytuner.objective import Cost, Failure, ObjectiveFailure
+from raytuner.ports.gate import Demand, Gate, Permit, Report
 
 
 class Ask(NamedTuple):
@@ -65,7 +65,7 @@ class ServedGate(Gate, Protocol):
 
 
 class RemoteGate:
-    """A worker's way to the driver's gate (`raytuner.gate.Gate`).
+    """A worker's way to the driver's gate (`raytuner.ports.gate.Gate`).
 
     Args:
         send: takes what is to be told the driver; returns at once.

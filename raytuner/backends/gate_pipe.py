@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from raytuner.backends.gate_channel import GateServer, RemoteGate, ServedGate
-from raytuner.gate import background
+from raytuner.ports.gate import background
 
 _GONE = (EOFError, OSError)
 

@@ -24,7 +24,7 @@ from raytuner.backends.gate_channel import Answer, GateServer, RemoteGate, Reque
 from raytuner.backends.ray_mailbox import Mailbox, Turn
 from raytuner.backends.ray_registry import process_of
 from raytuner.component import RaytunerError
-from raytuner.gate import background, run_in_background
+from raytuner.ports.gate import background, run_in_background
 from raytuner.sweep import Sweep
 
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)

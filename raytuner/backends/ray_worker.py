@@ -17,7 +17,7 @@ from raytuner.backends.feeder import Report
 from raytuner.backends.ray_parcel import unpacked
 from raytuner.backends.reporter import Reporter
 from raytuner.component import ConfigError, import_plugins
-from raytuner.gate import Gate
+from raytuner.ports.gate import Gate
 from raytuner.worker import Job
 
 

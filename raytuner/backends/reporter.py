@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from raytuner.backends.feeder import Report
-from raytuner.gate import Demand, Gate, Permit, background, run_in_background
-from raytuner.gate import Report as Made
 from raytuner.meter import WorkMeter
 from raytuner.objective import Cost, Objective, UnitScore
+from raytuner.ports.gate import Demand, Gate, Permit, background, run_in_background
+from raytuner.ports.gate import Report as Made
 from raytuner.worker import Job, run_job
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.component import ConfigError
-from raytuner.split import owners
+from raytuner.proof.split import owners
 from raytuner.trial import Trial
 
 if TYPE_CHECKING:

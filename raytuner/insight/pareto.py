@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from raytuner.component import ConfigError, nearest
 from raytuner.insight.matrix import Array, cluster_count, metric_of, resamples
 from raytuner.objective import UNIT_USD
-from raytuner.split import owners
+from raytuner.proof.split import owners
 from raytuner.trial import Trial
 
 if TYPE_CHECKING:

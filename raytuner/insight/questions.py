@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.insight.matrix import metric_of
-from raytuner.split import owners
+from raytuner.proof.split import owners
 
 if TYPE_CHECKING:
     import pandas as pd

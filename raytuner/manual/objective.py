@@ -19,10 +19,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from raytuner.component import ConfigError, digest, nearest
-from raytuner.explanation import Explanation
-from raytuner.function import UNIT
 from raytuner.manual.units import Unit, units_of
 from raytuner.objective import Meter, Objective, Params, UnitScore, Value
+from raytuner.own.function import UNIT
+from raytuner.ports.explanation import Explanation
 from raytuner.rating.scoring import RATING
 
 ANSWERED = "answered"

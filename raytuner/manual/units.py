@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from raytuner.component import ConfigError
 from raytuner.document import file_inside
-from raytuner.function import UNIT
+from raytuner.own.function import UNIT
 
 _FIELD = ("units",)
 _MOST = 100_000

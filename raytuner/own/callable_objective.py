@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raytuner.component import digest
-from raytuner.identity import identity
 from raytuner.objective import Meter, Params, UnitScore
+from raytuner.own.identity import identity
 from raytuner.own.item_calls import ItemCalls
 from raytuner.own.objective import OwnObjective
 from raytuner.own.settings import OwnSettings

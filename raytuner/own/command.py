@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raytuner.component import ConfigError, digest, nearest
-from raytuner.function import UNIT
 from raytuner.objective import Failure, Meter, Objective, ObjectiveFailure, Params, UnitScore
 from raytuner.own.command_runner import Runner, read_lines, refuse
 from raytuner.own.command_settings import CommandSettings
 from raytuner.own.configuration import Config
+from raytuner.own.function import UNIT
 from raytuner.own.objective import OwnObjective
 from raytuner.own.payments import Payments
 from raytuner.own.program import Program

@@ -21,12 +21,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from raytuner.awaiting import run_apart
 from raytuner.cache_folder import default_cache_dir
 from raytuner.checkpoints import Checkpoint, Checkpoints
 from raytuner.component import ConfigError, digest
-from raytuner.identity import bare, identity, plain
 from raytuner.objective import UNIT_TOKENS, UNIT_USD, Cost, Meter, Params
+from raytuner.own.awaiting import run_apart
 from raytuner.own.configuration import Config
 from raytuner.own.generated import (
     PAST,
@@ -38,6 +37,7 @@ from raytuner.own.generated import (
     remembering,
     required,
 )
+from raytuner.own.identity import bare, identity, plain
 from raytuner.own.objective import standing
 from raytuner.own.payments import Pay, Payments
 from raytuner.schedule import Schedule, at_step, spelled, until

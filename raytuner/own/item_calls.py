@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from raytuner.awaiting import drained, run_apart
 from raytuner.budget import BudgetExhaustedError
-from raytuner.identity import bare
 from raytuner.objective import LATENCY, Cost, Failure, Meter, UnitScore
+from raytuner.own.awaiting import drained, run_apart
 from raytuner.own.concurrent_items import in_thread, one_by_one, side_by_side
 from raytuner.own.configuration import Config
+from raytuner.own.identity import bare
 from raytuner.own.items import Items
 from raytuner.own.reading import read_result, spent
 from raytuner.own.settings import OwnSettings

@@ -11,8 +11,8 @@ import numpy as np
 
 from raytuner.component import ConfigError, digest, nearest
 from raytuner.document import file_inside
-from raytuner.identity import plain
 from raytuner.objective import Arrays
+from raytuner.own.identity import plain
 
 Item = Mapping[str, Any]
 Source = str | Path | Sequence[Item] | Callable[[], Iterable[Item]]

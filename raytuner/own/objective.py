@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from raytuner.component import ConfigError, digest
-from raytuner.function import UNIT
-from raytuner.identity import plain
 from raytuner.objective import (
     UNIT_TOKENS,
     UNIT_USD,
@@ -19,6 +17,8 @@ from raytuner.objective import (
     Params,
 )
 from raytuner.own.configuration import Config
+from raytuner.own.function import UNIT
+from raytuner.own.identity import plain
 from raytuner.own.items import Items
 from raytuner.own.settings import Declared
 

@@ -24,7 +24,7 @@ from raytuner.results import Results
 from raytuner.trial import Trial
 
 Explain = Callable[[Trial], Sequence[Mapping[str, Any]]]
-"""Gives mappings as `raytuner.explanation` describes them, one a question."""
+"""Gives mappings as `raytuner.ports.explanation` describes them, one a question."""
 
 
 class Leader(NamedTuple):

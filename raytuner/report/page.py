@@ -60,7 +60,7 @@ def render(
 
     Args:
         results: the study, also while it runs.
-        explain: shows what a trial did with every question (see `raytuner.explanation`).
+        explain: shows what a trial did with every question (see `raytuner.ports.explanation`).
         unexplained: why there is no such function, as part of a sentence.
         live: the page is served while the study runs (see `raytuner.live`).
 

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from raytuner.domains import Domain, identical
-from raytuner.intervals import Interval, exact
 from raytuner.objective import Params, Value
-from raytuner.options import Subset
 from raytuner.schedule import current
 from raytuner.space import Space
-from raytuner.texts import Text
+from raytuner.spaces.domains import Domain, identical
+from raytuner.spaces.intervals import Interval, exact
+from raytuner.spaces.options import Subset
+from raytuner.spaces.texts import Text
 
 Positions = Mapping[str, int | float]
 """Where a point is on each axis, by label: an index below `levels`, or a share from 0 to 1."""

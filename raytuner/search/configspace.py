@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from raytuner.component import require
-from raytuner.intervals import Interval, exact
 from raytuner.objective import Value
-from raytuner.options import Subset
-from raytuner.plan import Condition
 from raytuner.search.axes import Axis, layout, positions
 from raytuner.space import Space
+from raytuner.spaces.intervals import Interval, exact
+from raytuner.spaces.options import Subset
+from raytuner.spaces.plan import Condition
 
 
 def configuration_space(space: Space) -> Any:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from raytuner.domains import Domain, identical
-from raytuner.intervals import Interval
 from raytuner.objective import Params, Value
-from raytuner.options import Subset
 from raytuner.search.axes import Layout, Scale, complete, level_of, position_of, reachable, value_at
 from raytuner.space import Space
+from raytuner.spaces.domains import Domain, identical
+from raytuner.spaces.intervals import Interval
+from raytuner.spaces.options import Subset
 
 _REACH = (-1.5, 0.5)
 """Between which powers of ten of what is asked for steps vary, evenly."""

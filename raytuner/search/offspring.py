@@ -14,7 +14,7 @@ from raytuner.search.frontier import Candidate
 from raytuner.search.population import changed_value
 from raytuner.search.sentences import changed, merged
 from raytuner.space import Space
-from raytuner.texts import Text
+from raytuner.spaces.texts import Text
 
 Point = dict[str, Value]
 Fresh = Callable[[Params], bool]

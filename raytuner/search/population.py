@@ -18,17 +18,17 @@ import numpy as np
 from pydantic import Field
 
 from raytuner.component import digest
-from raytuner.domains import Domain, identical
-from raytuner.intervals import Interval
 from raytuner.lineage import Lineage
 from raytuner.objective import Objective, Params, Value
-from raytuner.options import Subset
 from raytuner.schedule import changes, current, forked
 from raytuner.search.axes import Layout, complete, layout, level_of
 from raytuner.search.herd import Herd
 from raytuner.search.learner import Guide, Learner, Outcome
 from raytuner.search.port import Proposer
 from raytuner.space import Space
+from raytuner.spaces.domains import Domain, identical
+from raytuner.spaces.intervals import Interval
+from raytuner.spaces.options import Subset
 
 Ranked = Sequence[tuple[Params, float]]
 """Points that can be compared, with their scores, best first."""

@@ -18,7 +18,7 @@ from pydantic import Field
 from raytuner.component import Component, RaytunerError
 from raytuner.lineage import Lineage
 from raytuner.objective import Cost, Meter, Objective, Params, Value
-from raytuner.rewriting import Rewriter
+from raytuner.ports.rewriting import Rewriter
 from raytuner.space import Space
 
 

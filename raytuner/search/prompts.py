@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 
 from raytuner.component import ConfigError
 from raytuner.objective import Cost, Objective
-from raytuner.rewriting import Rewriter
+from raytuner.ports.rewriting import Rewriter
 from raytuner.search.author import Author
 from raytuner.search.descent import Descent, Habits
 from raytuner.search.learner import mixed
@@ -24,7 +24,7 @@ from raytuner.search.offspring import Breeding
 from raytuner.search.port import Proposer, Sampled
 from raytuner.search.writing import ATTEMPTS, LONGEST, Desk
 from raytuner.space import Space
-from raytuner.texts import Text
+from raytuner.spaces.texts import Text
 
 
 class Prompts(Sampled, kind="prompts"):

@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from raytuner.texts import Braces, Text, braces
+from raytuner.spaces.texts import Braces, Text, braces
 
 _PIECE = re.compile(r".+?(?:(?<=[.!?])[ \t]+|(?<=[.!?])(?=\n)|\n+|\Z)", re.DOTALL)
 _TRIES = 30

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from raytuner.component import ConfigError
-from raytuner.domains import identical
-from raytuner.intervals import Interval
 from raytuner.objective import Objective, Params, Value
-from raytuner.options import Subset
 from raytuner.search.axes import Layout, layout, positions, values
 from raytuner.space import Space
+from raytuner.spaces.domains import identical
+from raytuner.spaces.intervals import Interval
+from raytuner.spaces.options import Subset
 
 _SUBSETS = 8
 """Up to how many subsets are all tried; of more, those that have one member more or less."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from raytuner.component import RaytunerError
 from raytuner.objective import Meter, Objective
-from raytuner.rewriting import Example, Rewriter, Rewriting, Rival
+from raytuner.ports.rewriting import Example, Rewriter, Rewriting, Rival
 from raytuner.search.offspring import Plan
 from raytuner.search.port import Unaffordable, Workroom
-from raytuner.texts import Text
+from raytuner.spaces.texts import Text
 
 ATTEMPTS = 2
 """How often is asked for a text that can be used."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from raytuner.budget import BudgetExhaustedError
-from raytuner.gate import Permit
+from raytuner.ports.gate import Permit
 
 DEVICES = ["pump", "valve", "boiler"]
 FACTS = ["warranty", "weight", "price", "maker", "colour", "service interval"]

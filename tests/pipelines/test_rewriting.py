@@ -7,9 +7,9 @@ from pipelines.llm.client import client_of
 from pipelines.llm.models import OpenAIModel
 from pipelines.rewriting import STAGE, asked, rewriter_of, unfenced
 from raytuner.component import ConfigError
-from raytuner.gate import paid_counter
 from raytuner.objective import ObjectiveFailure, Tally
-from raytuner.rewriting import Example, Rewriting, Rival
+from raytuner.ports.gate import paid_counter
+from raytuner.ports.rewriting import Example, Rewriting, Rival
 from tests.endpoint.fixtures import endpoint
 
 __all__ = ["endpoint"]

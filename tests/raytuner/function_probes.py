@@ -3,8 +3,8 @@
 import functools
 import textwrap
 
-from raytuner.function import UNIT, FunctionObjective
 from raytuner.objective import Tally
+from raytuner.own.function import UNIT, FunctionObjective
 
 
 def call(function, params=None, **arguments):

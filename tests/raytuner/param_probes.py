@@ -8,7 +8,7 @@ import sys
 import textwrap
 from typing import Any
 
-from raytuner.param_tuner import RunResult, TunedResult
+from raytuner.compat.param_tuner import RunResult, TunedResult
 
 GRID = {"size": [128, 256, 512], "k": [1, 2]}
 

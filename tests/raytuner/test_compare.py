@@ -9,7 +9,7 @@ from raytuner.compare import compare
 from raytuner.component import ConfigError
 from raytuner.results import Results
 from tests.raytuner.probes import study
-from tests.raytuner.test_finals import Graded
+from tests.raytuner.sweeping.test_finals import Graded
 
 
 class Contents(Graded):

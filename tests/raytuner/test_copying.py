@@ -1,7 +1,7 @@
 """What one journal has measured, copied into another."""
 
 from raytuner.copying import chosen_by, comparing, copied
-from raytuner.split import Split
+from raytuner.proof.split import Split
 
 
 def opened(scope="s", units=("a", "b", "c"), search=None):

@@ -10,8 +10,8 @@ import pytest
 import raytuner
 from raytuner.component import ConfigError
 from raytuner.decorator import adapted, objective
-from raytuner.function import FunctionObjective
 from raytuner.own.callable_objective import CallableObjective
+from raytuner.own.function import FunctionObjective
 from raytuner.own.generator import GeneratorObjective
 from raytuner.study import Study
 from tests.raytuner.own import own_probes

@@ -8,8 +8,8 @@ from raytuner.insight import pareto
 from raytuner.meter import WorkMeter
 from raytuner.objective import LATENCY, UNIT_USD, Objective, UnitScore
 from raytuner.results import Results
-from raytuner.show import as_plain
-from raytuner.summary import lines
+from raytuner.terminal.show import as_plain
+from raytuner.terminal.summary import lines
 from raytuner.worker import Job, run_job
 from tests.raytuner.probes import study
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from raytuner.budget import BudgetExhaustedError, Purse
-from raytuner.gate import run_in_background
 from raytuner.meter import WorkMeter
 from raytuner.objective import Cost, Meter, Tally
-from raytuner.turnstile import LocalGate
+from raytuner.paying.turnstile import LocalGate
+from raytuner.ports.gate import run_in_background
 from tests.raytuner.virtual_time import soon
 
 

@@ -15,7 +15,7 @@ HEAVY = ("ray", "llama_index", "chromadb", "pandas", "torch", "sklearn", "onnxru
 
 
 @pytest.mark.parametrize(
-    "module", ["raytuner", "raytuner.tuner", "raytuner.cli", "raytuner.param_tuner",
+    "module", ["raytuner", "raytuner.tuner", "raytuner.cli", "raytuner.compat.param_tuner",
                "raytuner.backends.processes", "raytuner.results", "raytuner.study"],
 )  # fmt: skip
 def test_imports_are_light(module):

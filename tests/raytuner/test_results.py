@@ -14,8 +14,8 @@ from scipy import stats
 import raytuner
 from raytuner import Study, run
 from raytuner.component import ConfigError
-from raytuner.confidence import mean_interval
 from raytuner.journal import encode
+from raytuner.proof.confidence import mean_interval
 from raytuner.results import Results
 from raytuner.tables import COLUMNS, parquet_ready
 from tests.raytuner.probes import SPACE, Questions, study, table, worth

@@ -2,7 +2,7 @@
 
 import raytuner
 from raytuner.results import Results
-from raytuner.summary import lines
+from raytuner.terminal.summary import lines
 from tests.raytuner.probes import Questions, study, worth
 
 ENDLESS = {"x": {"float": [0.0, 1.0]}}

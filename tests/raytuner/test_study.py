@@ -9,8 +9,8 @@ import pytest
 
 import raytuner
 from raytuner.component import ConfigError
-from raytuner.function import FunctionObjective
 from raytuner.named import objectives
+from raytuner.own.function import FunctionObjective
 from raytuner.search import Grid, Random
 from raytuner.study import Study, load_study
 from raytuner.tuner import prepare
@@ -213,7 +213,7 @@ def test_identity_follows_what_decides_the_trials():
 
 
 def test_python_studies_hold_python_values():
-    from raytuner.spelling import parse_domain
+    from raytuner.spaces.spelling import parse_domain
 
     made = study(Questions(), space={"x": parse_domain({"int": [1, 2]}), "y": ("a", "b")},
                  search=Random(samples=3))  # fmt: skip

@@ -4,8 +4,8 @@ import asyncio
 import bisect
 import selectors
 
-from raytuner.gate import Report
 from raytuner.objective import Cost
+from raytuner.ports.gate import Report
 
 
 class _Jumping(selectors.DefaultSelector):

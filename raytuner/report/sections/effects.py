@@ -8,7 +8,7 @@ from raytuner.charts.svg import element, escape, number
 from raytuner.printable import plain
 from raytuner.report.data import Report
 from raytuner.report.html import section
-from raytuner.summary import dead_knobs
+from raytuner.terminal.summary import dead_knobs
 
 MOST = 24
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from raytuner.charts.forest import whisker
 from raytuner.charts.svg import element, escape, number, signed, span
-from raytuner.confidence import Interval, mean_interval
 from raytuner.objective import UNIT_TOKENS, UNIT_USD
 from raytuner.printable import plain
+from raytuner.proof.confidence import Interval, mean_interval
 from raytuner.report.data import Report
 from raytuner.report.html import dollars, scroller, seconds, section, spelt
 from raytuner.report.redact import strike

@@ -12,8 +12,8 @@ from pipelines.rebuild import load_pipeline
 from raytuner.answering import Query
 from raytuner.component import ConfigError
 from raytuner.objective import ObjectiveFailure, Tally
+from raytuner.proof.split import split
 from raytuner.schedule import forked, read_schedule
-from raytuner.split import split
 
 FAST = {"learning_rate": 3e-3}
 PLAIN = {"kind": "lsa", "dimensions": 24}

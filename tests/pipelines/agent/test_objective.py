@@ -219,7 +219,7 @@ def test_runs_are_shown_and_no_tool_is_called_again(endpoint, made, scored):
 
 def test_the_sweep_ends_where_the_money_does(endpoint, made, scored):
     from raytuner.budget import BudgetExhaustedError, Purse
-    from raytuner.turnstile import LocalGate
+    from raytuner.paying.turnstile import LocalGate
 
     with pytest.raises(BudgetExhaustedError):
         scored(made(), Tally(gate=LocalGate(Purse(0.001))))

@@ -7,8 +7,8 @@ from pipelines.llm.imported import release
 from pipelines.llm.prices import FREE
 from raytuner.budget import BudgetExhaustedError
 from raytuner.component import ConfigError
-from raytuner.gate import paid_counter
 from raytuner.objective import Cost, ObjectiveFailure, Tally
+from raytuner.ports.gate import paid_counter
 
 from .server import embedding_list, error, rows_of, vector_of
 

@@ -12,8 +12,8 @@ from pipelines.embedders.openai import request_batches, shortened
 from pipelines.llm.prices import FREE, Price
 from raytuner.budget import BudgetExhaustedError
 from raytuner.component import ConfigError
-from raytuner.gate import Limits, paid_counter
 from raytuner.objective import Cost, ObjectiveFailure, Tally
+from raytuner.ports.gate import Limits, paid_counter
 
 from .server import WIDTH, as_json, embedding_list, error, vector_of
 

@@ -7,7 +7,7 @@ from pipelines.llm.client import Client
 from pipelines.llm.types import ChatRequest, Message, Sampling
 from raytuner.budget import Purse
 from raytuner.objective import Tally
-from raytuner.turnstile import LocalGate
+from raytuner.paying.turnstile import LocalGate
 from tests.endpoint.fixtures import endpoint, endpoints
 
 __all__ = ["endpoint", "endpoints"]

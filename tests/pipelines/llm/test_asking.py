@@ -14,8 +14,8 @@ from pipelines.llm.prices import FREE, Price
 from pipelines.llm.types import Attempt, ChatRequest, Message, Reply, Sample, Sampling, Tools
 from pipelines.tokenizers import tokenizer
 from raytuner.budget import BudgetExhaustedError
-from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
+from raytuner.ports.gate import Report
 from tests.pipelines.conftest import Cashier
 
 URL = "http://127.0.0.1:1/v1"

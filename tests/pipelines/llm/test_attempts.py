@@ -5,8 +5,8 @@ import pytest
 from pipelines.llm.attempts import Outcome, Policy, persist
 from raytuner.budget import BudgetExhaustedError
 from raytuner.component import ConfigError
-from raytuner.gate import Demand, Permit, Report
 from raytuner.objective import Cost, ObjectiveFailure
+from raytuner.ports.gate import Demand, Permit, Report
 
 DEMAND = Demand("lane", usd=2.0, tokens=10)
 TOLD = Report(cost=Cost(1.0, 5, 3, 1), answer=b"yes")

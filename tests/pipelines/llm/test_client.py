@@ -11,8 +11,8 @@ from pipelines.llm.models import Fallback, OpenAIModel
 from pipelines.llm.prices import Price
 from raytuner.budget import BudgetExhaustedError
 from raytuner.component import ConfigError
-from raytuner.gate import paid_counter
 from raytuner.objective import Cost, Tally
+from raytuner.ports.gate import paid_counter
 
 PRICE = Price(input=1000, output=2000)
 MODEL = OpenAIModel(model="good-1", price=PRICE, timeout=5.0)

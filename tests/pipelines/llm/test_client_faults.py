@@ -7,7 +7,7 @@ import pytest
 from pipelines.llm.batch import Ask
 from pipelines.llm.models import OpenAIModel
 from pipelines.llm.prices import Price
-from raytuner.gate import paid_counter
+from raytuner.ports.gate import paid_counter
 
 MODEL = OpenAIModel(model="good-1", price=Price(input=1000, output=2000), timeout=5.0, retries=2)
 SCHEMA = {

@@ -12,8 +12,8 @@ from pipelines.llm.endpoint import (
     throttled,
 )
 from raytuner.component import ConfigError
-from raytuner.gate import Report
 from raytuner.objective import ObjectiveFailure
+from raytuner.ports.gate import Report
 from tests.pipelines.llm.errors import refused
 
 URL = "http://127.0.0.1:1/v1"

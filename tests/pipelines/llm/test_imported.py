@@ -2,7 +2,7 @@ import pytest
 
 from pipelines.llm.imported import translated_by_name
 from raytuner.component import ConfigError
-from raytuner.gate import Report
+from raytuner.ports.gate import Report
 
 
 def raised(name, base=Exception):

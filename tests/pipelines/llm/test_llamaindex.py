@@ -9,8 +9,8 @@ from pipelines.llm.llamaindex import LlamaIndexModel
 from pipelines.llm.models import LanguageModel, OpenAIModel
 from pipelines.llm.prices import FREE, Price
 from raytuner.component import ConfigError
-from raytuner.gate import Report, paid_counter
 from raytuner.objective import Cost, ObjectiveFailure
+from raytuner.ports.gate import Report, paid_counter
 
 OPENAI = "llama_index.llms.openai:OpenAI"
 NAME = "gpt-4o-mini"

@@ -15,8 +15,8 @@ from pipelines.llm.types import ChatRequest, Message, Sample, Sampling
 from pipelines.llm.wire import BadBodyError, body_of, read_completion, samples_of, translated
 from pipelines.tokenizers import tokenizer
 from raytuner.component import ConfigError
-from raytuner.gate import Report
 from raytuner.objective import Cost, ObjectiveFailure
+from raytuner.ports.gate import Report
 from tests.pipelines.llm.errors import refused
 
 ASKED = ChatRequest((Message("system", "Be short."), Message("user", "Why?")), Sampling())

@@ -12,9 +12,9 @@ from pathlib import Path
 import raytuner
 from raytuner.budget import ledger_spent
 from raytuner.component import digest
-from raytuner.gate import Demand, Limits, Report, run_in_background
 from raytuner.journal import read
 from raytuner.objective import UNIT_USD, Cost, UnitScore
+from raytuner.ports.gate import Demand, Limits, Report, run_in_background
 from raytuner.record import Entry
 from tests.raytuner.probes import ROOT, Questions, study
 

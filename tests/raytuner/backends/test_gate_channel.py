@@ -6,9 +6,9 @@ import pytest
 
 from raytuner.backends.gate_channel import Ask, Close, GateServer, RemoteGate
 from raytuner.budget import BudgetExhaustedError, Purse, SweepEndingError
-from raytuner.gate import Demand, Limits, Report
 from raytuner.objective import Cost, ObjectiveFailure
-from raytuner.turnstile import LocalGate
+from raytuner.paying.turnstile import LocalGate
+from raytuner.ports.gate import Demand, Limits, Report
 
 KEY = "0" * 32
 

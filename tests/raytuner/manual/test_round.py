@@ -5,11 +5,11 @@ import json
 import pytest
 
 from raytuner import AskTell
+from raytuner.commands.rating import rating_of
 from raytuner.component import ConfigError
 from raytuner.journal import Journal, read
 from raytuner.manual.round import Round
 from raytuner.rating.ballots import read_all
-from raytuner.rating_commands import rating_of
 from raytuner.results import Results
 from raytuner.study import Study
 from tests.raytuner.manual.rating_probes import (

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raytuner.component import ConfigError
-from raytuner.rungs import Rungs
 from raytuner.schedulers import Race
+from raytuner.sweeping.rungs import Rungs
 from tests.raytuner.schedulers.simulation import keys
 
 TABLES = st.builds(

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raytuner.component import digest
-from raytuner.domains import identical
 from raytuner.search.axes import layout
 from raytuner.search.genes import crossed, mutated, other_value
 from raytuner.space import Space
+from raytuner.spaces.domains import identical
 from tests.raytuner.search.conformance import RAG
 from tests.raytuner.test_space import spaces
 

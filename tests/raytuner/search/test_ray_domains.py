@@ -8,7 +8,7 @@ from ray import tune
 
 from raytuner.component import ConfigError
 from raytuner.search.ray_domains import is_ray_domain, read_ray_domain
-from raytuner.spelling import parse_domain
+from raytuner.spaces.spelling import parse_domain
 
 
 @st.composite

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raytuner.search.sentences import changed, merged, movable, pieces
-from raytuner.spelling import parse_domain
+from raytuner.spaces.spelling import parse_domain
 
 FRAGMENTS = ["Think step by step.", "Be brief."]
 SEED = "You are kind. Use the context.\n\n{context}\n\nQuestion: {question}\nAnswer:"

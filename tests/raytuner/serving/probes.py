@@ -9,7 +9,7 @@ import time
 
 from raytuner.answering import Answerer, Served
 from raytuner.component import ConfigError
-from raytuner.cost import Cost
+from raytuner.ports.cost import Cost
 from raytuner.desk import Desk
 from raytuner.objective import Failure, ObjectiveFailure
 from raytuner.serving.app import Service

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from raytuner.answering import Answerer, Served
 from raytuner.component import ConfigError
-from raytuner.cost import Cost
 from raytuner.objective import Failure, Objective
+from raytuner.ports.cost import Cost
 
 
 class Named(Objective):

@@ -6,7 +6,7 @@ import raytuner
 from raytuner.charts import Curve, curves
 from raytuner.report import render
 from raytuner.schedule import changes
-from raytuner.show import print_results
+from raytuner.terminal.show import print_results
 from tests.raytuner.own.test_generator import study
 
 

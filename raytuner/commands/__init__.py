@@ -1,0 +1,1 @@
+"""The commands beside `check`, `run` and `status`, one module each."""

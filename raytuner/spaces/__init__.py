@@ -1,0 +1,1 @@
+"""Domains, conditions and constraints: the parts of a search space, and how studies spell them."""
