@@ -8,12 +8,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from raytuner.component import ConfigError
+from raytuner.objective import Failure, ObjectiveFailure
 from raytuner.ports.cost import Cost
 from raytuner.ports.explanation import Passage
-from raytuner.objective import Failure, ObjectiveFailure
+
+
+class Turn(NamedTuple):
+    """What was said before a question, and by whom."""
+
+    role: Literal["user", "assistant"]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -23,10 +30,12 @@ class Query:
     Attributes:
         question: a text; empty where only fields are given.
         fields: values for the templates of a configuration that has more than one field.
+        history: what was said before, for configurations that lead a conversation.
     """
 
     question: str
     fields: Mapping[str, str] | None = None
+    history: tuple[Turn, ...] = ()
 
 
 class Served(NamedTuple):

@@ -30,11 +30,13 @@ from pipelines.estimate import Bounds, count
 from pipelines.explaining import LONGEST_ANSWER
 from pipelines.llm.models import LanguageModel, resolved
 from pipelines.tasks import Line, Outcome, TaskObjective, changing
+from pipelines.tasks.answering import HISTORY, item_of
 from pipelines.types import Corpus
 from pipelines.workspace import load_corpus
+from raytuner.answering import Query
 from raytuner.component import ConfigError, digest
-from raytuner.ports.explanation import Explanation
 from raytuner.objective import Meter, Params, UnitScore
+from raytuner.ports.explanation import Explanation
 
 _VERSION = 1
 """Goes up when the same agent would be told something else."""
@@ -130,7 +132,7 @@ class AgentObjective(TaskObjective[AgentSpec, AgentConfig]):
             item, where = instances[unit], f"instances: instance {unit}"
             if not isinstance(item[self.spec.question], str):
                 raise ConfigError(f"{where}: its {self.spec.question} is no text", ("instances",))
-            read_history(item.get("history"), where)
+            read_history(item.get(HISTORY), where)
             expected(item, self.declared, where)
 
     def program(self) -> Any:
@@ -149,7 +151,7 @@ class AgentObjective(TaskObjective[AgentSpec, AgentConfig]):
 
         What tools give is not known before; they are taken to give 500 tokens each.
         """
-        history = read_history(item.get("history"), "item")
+        history = read_history(item.get(HISTORY), "item")
         texts = [config.system_prompt, self.question(item), *(one.content for one in history)]
         offered = [config.tool_descriptions[name] for name in config.tools or ()]
         least = float(sum(map(count, [*texts, *offered])))
@@ -166,16 +168,22 @@ class AgentObjective(TaskObjective[AgentSpec, AgentConfig]):
     ) -> Iterator[Sequence[UnitScore]]:
         """Run the agent on items side by side; what it searches is there before."""
         with meter.stage("prepare"):
-            prepare()
-            self._functions(self.configured(params))
+            self.prepare(self.configured(params))
         yield from super().evaluate(params, units, meter)
+
+    def prepare(self, config: AgentConfig) -> None:
+        """Load LlamaIndex, and what the tools search."""
+        prepare()
+        self._functions(config)
+
+    def item_of(self, config: AgentConfig, query: Query) -> Instance:
+        """Take the question, and what was said before."""
+        del config
+        return item_of(query, self.spec.question, (self.spec.question, HISTORY))
 
     def run(self, config: AgentConfig, item: Instance, ask: Line) -> Outcome:
         """Let the agent answer; however it ends is a result, unless a model fails."""
-        model, sampling = resolved(config.model), config.sampling()
-        earlier = read_history(item.get("history"), "item")
-        said, summarised = told(earlier, config.history, model, sampling, ask)
-        trace = play(config, self._functions(config), self.question(item), said, ask)
+        trace, summarised = self._play(config, item, ask)
         self.responses.add({self._trace_key(config, item): trace.spelled(_LONGEST_NOTE).encode()})
         scores = {
             "steps": float(ask.calls - summarised),
@@ -192,6 +200,17 @@ class AgentObjective(TaskObjective[AgentSpec, AgentConfig]):
         if why is not None:
             notes[NO_SUCCESS] = why
         return Outcome(trace.answer, scores, notes)
+
+    def reply(self, config: AgentConfig, item: Instance, ask: Line) -> Outcome:
+        """Answer what somebody asks; no trace is kept of that."""
+        return Outcome(self._play(config, item, ask)[0].answer)
+
+    def _play(self, config: AgentConfig, item: Instance, ask: Line) -> tuple[Trace, bool]:
+        """Give what the agent did, and whether a model summed up what was said before."""
+        model, sampling = resolved(config.model), config.sampling()
+        earlier = read_history(item.get(HISTORY), "item")
+        said, summarised = told(earlier, config.history, model, sampling, ask)
+        return play(config, self._functions(config), self.question(item), said, ask), summarised
 
     def _why(self, trace: Trace) -> str | None:
         """Say why a run has no success, whatever it said."""

@@ -10,10 +10,12 @@ from pipelines.completion_config import Conversation
 from pipelines.completion_data import Instance, Instances, filled
 from pipelines.dialogue.config import BotConfig, DialogueSpec
 from pipelines.dialogue.turns import (
+    ANSWERS,
     TURNS,
     USER,
     check_dialogues,
     check_references,
+    conversation,
     expected,
     mean,
     passed,
@@ -24,11 +26,14 @@ from pipelines.estimate import Bounds, count
 from pipelines.explaining import LONGEST_ANSWER
 from pipelines.llm.batch import Ask
 from pipelines.llm.models import resolved
+from pipelines.llm.templates import template_fields
 from pipelines.llm.types import CallFailedError, ChatRequest, Message
 from pipelines.tasks import changing
+from pipelines.tasks.answering import item_of
 from pipelines.tasks.line import Line
 from pipelines.tasks.objective import Outcome, TaskObjective
 from pipelines.tasks.running import Ended
+from raytuner.answering import Query
 from raytuner.component import ConfigError, nearest
 from raytuner.ports.explanation import Explanation
 
@@ -95,15 +100,26 @@ class DialogueObjective(TaskObjective[DialogueSpec, BotConfig]):
 
     def run(self, config: BotConfig, item: Instance, ask: Line) -> Outcome:
         """Answer turn by turn."""
-        model, sampling = resolved(config.model), config.sampling()
         answers: list[str] = []
-        for turn in range(len(turns_of(item))):
-            request = ChatRequest(_messages(config, item, answers, turn), sampling)
-            reply = ask(Ask(model, request))
-            if reply.failure is not None:
-                raise CallFailedError(reply.failure)
-            answers.append(reply.first.text)
+        for _ in turns_of(item):
+            answers.append(_answer(config, item, answers, ask))
         return Outcome(answers)
+
+    def item_of(self, config: BotConfig, query: Query) -> Instance:
+        """Make a dialogue of what was said before and of the question."""
+        turns, answers = conversation(query)
+        fields = template_fields(config.system)
+        for name in fields:
+            if name not in (query.fields or {}):
+                reason = f"fields.{name}: it is missing; the system message asks for it"
+                raise ConfigError(reason, ("fields", name))
+        known = [name for name in self.instances.fields if name != TURNS]
+        said = item_of(Query("", query.fields), None, known) if query.fields else {}
+        return {**said, TURNS: turns, ANSWERS: answers}
+
+    def reply(self, config: BotConfig, item: Instance, ask: Line) -> Outcome:
+        """Answer the last turn; the others were answered when it was theirs."""
+        return Outcome(_answer(config, item, item[ANSWERS], ask))
 
     def score(self, outcome: Outcome, item: Instance, unit: str) -> Evaluated:
         """Score every turn, and take means."""
@@ -148,6 +164,15 @@ class DialogueObjective(TaskObjective[DialogueSpec, BotConfig]):
         if "answer" in shown and ended.result is not None:
             shown["answer"] = transcript(item, ended.result.answer)[:LONGEST_ANSWER]
         return shown
+
+
+def _answer(config: BotConfig, item: Instance, answers: Sequence[str], ask: Line) -> str:
+    """Answer the first turn that has no answer."""
+    request = ChatRequest(_messages(config, item, answers, len(answers)), config.sampling())
+    reply = ask(Ask(resolved(config.model), request))
+    if reply.failure is not None:
+        raise CallFailedError(reply.failure)
+    return reply.first.text
 
 
 def _messages(config: BotConfig, item: Instance, answers: Sequence[str], turn: int) -> Conversation:

@@ -8,10 +8,13 @@ from typing import Any
 from pipelines.completion_data import Instance, Instances
 from pipelines.dialogue.config import Passing
 from pipelines.tasks.scoring import spelled_answer
+from raytuner.answering import Query, Turn
 from raytuner.component import ConfigError, nearest
 
 TURNS = "turns"
 USER = "user"
+ANSWERS = "answers"
+"""What the bot has answered so far, in a dialogue that somebody leads."""
 PASSED, ALL_PASSED = "turns_passed", "dialogue_passed"
 
 
@@ -70,6 +73,23 @@ def check_references(instances: Instances, reference: str) -> None:
                 f"with; turns have: {', '.join(known)}.{nearest(reference, known)}",
                 ("instances",),
             )
+
+
+def conversation(query: Query) -> tuple[list[dict[str, str]], list[str]]:
+    """Give what a user says, the question last, and what the bot has answered.
+
+    Raises:
+        ConfigError: they did not take turns.
+    """
+    said = [*query.history, Turn("user", query.question)]
+    roles = ["assistant" if number % 2 else "user" for number in range(len(said))]
+    if [turn.role for turn in said] != roles:
+        raise ConfigError(
+            "messages: user and assistant take turns, the user first and last", ("messages",)
+        )
+    if not query.question.strip():
+        raise ConfigError("question: it is empty", ("question",))
+    return [{USER: turn.text} for turn in said[::2]], [turn.text for turn in said[1::2]]
 
 
 def mean(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:

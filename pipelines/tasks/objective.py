@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -19,6 +19,7 @@ from pipelines.llm.models import unpriced
 from pipelines.llm.naming import with_models
 from pipelines.overrides import blamed
 from pipelines.tasks import changing
+from pipelines.tasks.answering import TaskAnswerer, item_of
 from pipelines.tasks.instances import InstanceObjective
 from pipelines.tasks.line import Line, Services, from_kept, through
 from pipelines.tasks.outcome import NoAnswerError as NoAnswerError  # noqa: PLC0414
@@ -27,8 +28,8 @@ from pipelines.tasks.outcome import TaskSpec as TaskSpec  # noqa: PLC0414
 from pipelines.tasks.outcome import outcome_of, told
 from pipelines.tasks.running import Ended, Running
 from pipelines.tasks.scoring import Scorer, merged, spelled_answer
+from raytuner.answering import Answerer, Query
 from raytuner.component import ConfigError, digest
-from raytuner.ports.explanation import Explanation
 from raytuner.objective import (
     LATENCY,
     UNIT_TOKENS,
@@ -38,6 +39,7 @@ from raytuner.objective import (
     Params,
     UnitScore,
 )
+from raytuner.ports.explanation import Explanation
 
 _QUESTIONS = ("question", "input", "query", "problem", "task", "prompt", "text", "user")
 """Fields of an item that hold, by their usual names, what is asked."""
@@ -134,8 +136,32 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
 
     def question(self, item: Instance) -> str:
         """Give what an item asks, for people."""
-        named = [name for name in _QUESTIONS if name in item]
-        return spelled_answer(item[named[0]] if named else dict(item))
+        name = _question_of(item)
+        return spelled_answer(dict(item) if name is None else item[name])
+
+    # ---- what a subclass may say of its use beyond the study
+
+    def prepare(self, config: _Config) -> None:
+        """Load what the first item would have to wait for."""
+        del config
+
+    def item_of(self, config: _Config, query: Query) -> Instance:
+        """Make an item of what somebody asks.
+
+        Raises:
+            ConfigError: it is none that could be answered; names the field.
+        """
+        del config
+        known = self.instances.fields
+        return item_of(query, _question_of(known), known)
+
+    def reply(self, config: _Config, item: Instance, ask: Line) -> Outcome:
+        """Answer an item that somebody asks."""
+        return self.run(config, item, ask)
+
+    def answerer(self, params: Params) -> Answerer:
+        """Give one that runs on what people ask."""
+        return TaskAnswerer(self, self.configured(params))
 
     # ---- what the tuner asks
 
@@ -260,3 +286,9 @@ class TaskObjective(InstanceObjective[_Spec, _Config], Generic[_Spec, _Config]):
         else:
             shown["answer"] = spelled_answer(outcome.answer)[:LONGEST_ANSWER]
         return shown
+
+
+def _question_of(fields: Iterable[str]) -> str | None:
+    """Name the field, of those there are, that holds what is asked; None if no name is usual."""
+    there = set(fields)
+    return next((name for name in _QUESTIONS if name in there), None)

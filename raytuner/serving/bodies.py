@@ -7,7 +7,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from raytuner.answering import Query
+from raytuner.answering import Query, Turn
 from raytuner.component import ConfigError
 
 _LONGEST_MESSAGE = 300
@@ -131,7 +131,12 @@ class ChatBody(BaseModel):
         if self.fields is None and (last.role != "user" or not (last.content or "").strip()):
             reason = "messages: the last one must be a user's and hold a text"
             raise RefusalError(400, reason, field="messages")
-        return Query(last.content or "", self.fields)
+        return Query(last.content or "", self.fields, self._earlier())
+
+    def _earlier(self) -> tuple[Turn, ...]:
+        """Give what user and assistant have said before; how to answer is not theirs to say."""
+        said = [(one.role, one.content or "") for one in self.messages[:-1]]
+        return tuple(Turn(role, text) for role, text in said if role in ("user", "assistant"))
 
 
 def read_body(body: bytes, shape: type[_Body]) -> _Body:

@@ -1,12 +1,15 @@
 """The studies over golden items run as they stand, against the endpoint of the tests."""
 
+import json
 import shutil
 from pathlib import Path
 
+import openai
 import pytest
 
 from raytuner.results import Results
 from tests.endpoint.fixtures import endpoint
+from tests.raytuner.live_probes import started
 
 __all__ = ["endpoint"]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -54,6 +57,25 @@ def test_the_chatbot_tells_what_the_policy_says(run, endpoint):
     assert best["turns_passed"] == best["contains"] > best["dialogue_passed"] > 0
     assert "PROVEN: " in out
     assert any(len(r.body["messages"]) > 4 for r in endpoint.requests if r.kind == "chat")
+
+
+def test_the_chatbot_is_served_as_it_was_judged(run, endpoint, start):
+    run("chatbot")
+    process = start("serve", "study.yaml", "--port", "0")
+    _, url = started(process)
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+    shop = json.loads(Path("dialogues.jsonl").read_text().splitlines()[0])
+    fields = {"shop": shop["shop"], "policy": shop["policy"]}
+    told, before = [], endpoint.calls("chat")
+    for turn in shop["turns"]:
+        told.append({"role": "user", "content": turn["user"]})
+        answer = client.chat.completions.create(
+            model="chatbot", messages=told, extra_body={"fields": fields}
+        )
+        told.append({"role": "assistant", "content": answer.choices[0].message.content})
+    assert endpoint.calls("chat") == before  # word for word what its trial asked, and is kept
+    process.terminate()
+    assert process.wait(60) == 0
 
 
 def test_the_completion_thinks_and_votes(run, endpoint):

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import threading
 import time
 
@@ -143,3 +144,14 @@ def waiting(tmp_path, monkeypatch, start):
             (gate / str(x)).touch()
 
     return Running()
+
+
+def started(process):
+    """Give what a server said, and its address, once it is ready."""
+    said = []
+    while True:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        said.append(line)
+        if found := re.match(r"ready: (http://\S+);", line):
+            return "".join(said), found[1]

@@ -1,7 +1,6 @@
 """`raytuner serve` as a command: a real process, a real client, one sentence for bad input."""
 
 import json
-import re
 import signal
 import socket
 import urllib.request
@@ -9,21 +8,10 @@ import urllib.request
 import openai
 import pytest
 
-from tests.raytuner.live_probes import ran
+from tests.raytuner.live_probes import ran, started
 
 __all__ = ["ran"]
 TOKEN = "0123456789abcdef0123456789abcdef"
-
-
-def started(process):
-    """Give what it said, and its address, once it is ready."""
-    said = []
-    while True:
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        said.append(line)
-        if found := re.match(r"ready: (http://\S+);", line):
-            return "".join(said), found[1]
 
 
 def get(url, **headers):

@@ -9,9 +9,9 @@ import time
 
 from raytuner.answering import Answerer, Served
 from raytuner.component import ConfigError
-from raytuner.ports.cost import Cost
 from raytuner.desk import Desk
 from raytuner.objective import Failure, ObjectiveFailure
+from raytuner.ports.cost import Cost
 from raytuner.serving.app import Service
 from raytuner.serving.server import WebServer, bound
 
@@ -28,6 +28,7 @@ class Echo(Answerer):
     def __init__(self):
         self.release = threading.Event()
         self.batches = []
+        self.histories = []
         self.prepared = threading.Event()
         self.may_load = threading.Event()
         self.may_load.set()
@@ -46,6 +47,7 @@ class Echo(Answerer):
     def answers(self, queries):
         asked = [query.question for query in queries]
         self.batches.append(asked)
+        self.histories += [query.history for query in queries]
         if any("BREAK" in text for text in asked):
             raise ZeroDivisionError("/secret/path sk-0123456789abcdefghij")
         if any("DOWN" in text for text in asked):

@@ -78,6 +78,7 @@ class TestOpenAI:
         client = client_of(server)
         answer = client.chat.completions.create(model="raytuner", messages=messages)
         assert answer.choices[0].message.content == "echo a\nb"
+        assert server.answerer.histories[-1] == (("user", "one"), ("assistant", "two"))
 
     def test_a_stream_is_the_same_answer(self, server):
         question = "x" * 1000

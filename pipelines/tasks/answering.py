@@ -1,0 +1,108 @@
+"""A tuned task in use: what ran on golden items runs on what people ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pipelines.completion_data import Instance
+from pipelines.tasks import changing
+from pipelines.tasks.line import Line, through
+from pipelines.tasks.outcome import outcome_of
+from pipelines.tasks.running import Ended, Running
+from pipelines.tasks.scoring import spelled_answer
+from raytuner.answering import Answerer, Part, Query, Served
+from raytuner.component import ConfigError, nearest
+from raytuner.objective import Failure, Tally
+
+if TYPE_CHECKING:
+    from pipelines.tasks.objective import Outcome, TaskObjective
+
+HISTORY = "history"
+"""Field of an item for the turns before its question: a list of {role, content}."""
+
+
+class TaskAnswerer(Answerer):
+    """Runs a task on what people ask, as its trials ran it on golden items.
+
+    Args:
+        objective: the task.
+        config: of the trial, models in place of their names.
+    """
+
+    def __init__(self, objective: TaskObjective[Any, Any], config: Any) -> None:
+        self._objective = objective
+        self._config = config
+
+    def about(self) -> Mapping[str, Any]:
+        """Give the configuration that answers."""
+        return changing.plain(self._config)
+
+    def prepare(self) -> None:
+        """Look for keys and load what runs: what is missing is told now."""
+        for model in self._objective.asked(self._config):
+            for member in model.members():
+                member.check()
+        self._objective.prepare(self._config)
+
+    def check(self, query: Query) -> None:
+        """Want what an item has to have."""
+        self._objective.item_of(self._config, query)
+
+    def answers(self, queries: Sequence[Query]) -> Iterator[Part]:
+        """Run on all of them side by side."""
+        task, config = self._objective, self._config
+        items = [task.item_of(config, query) for query in queries]
+        works: list[Callable[[Line], Outcome]] = [partial(task.reply, config, it) for it in items]
+        services = through(task.client(), task.kept.vectors, Tally())
+        yield ()
+        for part in Running(works, services, task.spec.timeout).parts():
+            yield [(one.number, _served(one)) for one in part]
+
+
+def item_of(query: Query, question: str | None, known: Sequence[str]) -> Instance:
+    """Make an item of a query.
+
+    Args:
+        query: a question, fields, or both.
+        question: the field that a question goes to; None: there is none.
+        known: fields that items may have.
+
+    Raises:
+        ConfigError: a field that no item has, or nowhere to put the question.
+    """
+    fields = dict(query.fields or {})
+    for name in fields:
+        if name not in known:
+            raise ConfigError(
+                f"fields: items have no field {name[:60]!r}; they have: {', '.join(known)}."
+                f"{nearest(name[:60], known)}",
+                ("fields", name),
+            )
+    if query.question.strip() and (question is not None or not fields):
+        if question is None:
+            raise ConfigError(
+                f"question: items have no field that is one; give `fields`, of: {', '.join(known)}",
+                ("question",),
+            )
+        fields.setdefault(question, query.question)
+    if not fields:
+        raise ConfigError("question: it is empty", ("question",))
+    if HISTORY in known and HISTORY not in fields and query.history:
+        return {**fields, HISTORY: spelled_history(query)}
+    return fields
+
+
+def spelled_history(query: Query) -> list[dict[str, str]]:
+    """Spell earlier turns as items have them."""
+    return [{"role": turn.role, "content": turn.text} for turn in query.history]
+
+
+def _served(ended: Ended[Outcome]) -> Served | Failure:
+    outcome = outcome_of("asked", ended)
+    if outcome.failure is not None:
+        return outcome.failure
+    answer = spelled_answer(outcome.answer)
+    wrong = next(iter(sorted(ended.line.labels)), None)
+    return Served(answer, usage=ended.line.usage, label=wrong or (None if answer else "empty"))
