@@ -31,7 +31,7 @@ from llama_index.core.node_parser import SentenceSplitter
 
 from pipelines import samples
 from pipelines.embedders import MiniLM
-from raytuner.compat.param_tuner import AsyncParamTuner, ParamTuner, RunResult, TunedResult
+from raytuner import AsyncParamTuner, ParamTuner, RunResult, TunedResult
 from raytuner.objective import Tally
 
 DOCUMENTS = ("numpy/indexing.txt", "pandas/dates.txt")
