@@ -45,6 +45,7 @@ MISSING = object()
 """Given for a field: leave it out."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items):
     """Where tests are shared out (`-n`): files stay whole, and all that start Ray stay together."""
     for item in items:

@@ -136,11 +136,12 @@ class Locator:
 
 
 def _occurrences(text: str, quote: str) -> list[int]:
+    """List where a quote begins; places may overlap, and a quote that has two is in two."""
     found = []
     start = text.find(quote)
     while start >= 0:
         found.append(start)
-        start = text.find(quote, start + len(quote))
+        start = text.find(quote, start + 1)
     return found
 
 

@@ -1,6 +1,7 @@
 """Only the processes of one node are found and ended."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -80,5 +81,7 @@ def test_the_watchdog_ends_what_a_lost_owner_leaves(node, tmp_path, farewell, en
         [sys.executable, "-m", "cluster.process_tree", str(tmp_path / "folder")],
         input=f"{mine.pid} w/0\n{farewell}", text=True, check=True, timeout=30,
     )  # fmt: skip
-    wait_for(lambda: (mine.poll() is not None) is ended)
+    if ended:
+        wait_for(lambda: mine.poll() is not None)
+    assert mine.poll() == (-signal.SIGKILL if ended else None)
     assert (tmp_path / "folder").exists() is not ended

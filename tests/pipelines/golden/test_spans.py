@@ -85,6 +85,13 @@ def test_flat_matches_equal_a_search_by_regular_expression(
     assert found
 
 
+def test_places_that_overlap_are_several() -> None:
+    locator = Locator(Corpus((Document("a", "x----y"),)))
+    assert [span.start for span in locator.places("---")] == [1, 2]
+    with pytest.raises(ConfigError, match="is in 2 places, 'a' at 1 and 'a' at 2"):
+        locator.quote("---", 0, "here")
+
+
 def test_warning_of_several_places_counts_and_names_the_first() -> None:
     assert several_places([], "passage") == []
     (sentence,) = several_places(["p1", "p2"], "passage")

@@ -69,7 +69,7 @@ def test_calls_are_counted_and_kept(bench, endpoint, meter):
 
 
 def test_all_questions_are_asked_at_once(bench, endpoint):
-    endpoint.configure(latency=0.2)
+    endpoint.configure(latency=1.0)
     judged(evaluator(), bench, *(f"Zinc number {i} is mined." for i in range(20)))
     assert endpoint.in_flight_max == 20
 
