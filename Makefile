@@ -28,10 +28,10 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: setup
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(JOBS)
 
 test-all: setup
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m ''
+	$(BIN)/python -m pytest -n $(JOBS) -m ''
 
 check: lint test
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import pytest
 from ruamel.yaml import YAML
 
-TESTS = Path(__file__).parent
 DOCUMENTS = {
     "a.md": "# Apples\nApples grow on trees. A red one is sweet. Farmers pick apples in autumn.\n",
     "b.md": "# Bread\nBread is baked from flour and water. Sourdough needs a starter.\n",
@@ -45,15 +44,18 @@ MISSING = object()
 """Given for a field: leave it out."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
-def pytest_collection_modifyitems(items):
-    """Where tests are shared out (`-n`): files stay whole, and all that start Ray stay together."""
-    for item in items:
-        path = item.path.relative_to(TESTS)
-        on_ray = (
-            "ray" in path.stem or path.stem.startswith("test_faults") or path.parts[0] == "cluster"
-        )
-        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else str(path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Share tests out (`-n`): files stay whole, and all that start Ray stay on one worker."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = Path(nodeid.partition("::")[0])
+            on_ray = "ray" in path.stem or path.stem.startswith("test_faults")
+            return "ray" if on_ray or "cluster" in path.parts else str(path)
+
+    return Files(config, log)
 
 
 class Outcome(NamedTuple):
