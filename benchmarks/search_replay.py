@@ -105,6 +105,8 @@ class Trace:
 
     def finals(self, *counts: int) -> None: ...
 
+    def waits(self, why: str) -> None: ...
+
     def scored(self, trial: Trial, units: int) -> None:
         bill, row = self._grid.bill, self._grid.points[trial.key]
         self.asked += units

@@ -128,7 +128,7 @@ class Sweep:
         self._aside = Aside(budget.usd, budget.tokens, len(record.held_out))
         self.purse.kept = KEPT if self._rounds.keeps else 0.0
         self.paid = limited or objective.paid()
-        self.gate = gate_of(objective, self.purse, self._cancel.is_set)
+        self.gate = gate_of(objective, self.purse, self._cancel.is_set, self._listener.waits)
         self._state = threading.Condition()
         self._running: dict[str, Trial] = {}
         self._started = time.monotonic()

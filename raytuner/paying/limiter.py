@@ -71,6 +71,7 @@ class Limiter:
         clock: seconds, monotonic; the same as the event loop's.
         window: seconds over which requests and tokens are counted.
         chance: gives numbers from 0 to 1, so that pauses of several callers differ.
+        waits: is told how many calls wait, and for how many seconds the first of them.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
         window: float = WINDOW,
         chance: Callable[[], float] = random.random,
+        waits: Callable[[int, float], None] | None = None,
     ) -> None:
         self.limits = limits
         self.pace = Pace(limits.concurrency, chance)
         self._learned = Limits()
         self._clock = clock
         self._window = window
+        self._waits = waits
         self._waiting: deque[_Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._numbers = 0
@@ -226,6 +229,8 @@ class Limiter:
         if ahead:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(min(ahead) - now, self._serve)
+            if self._waits is not None:
+                self._waits(self.waiting, min(ahead) - now)
 
     def _disarm(self) -> None:
         if self._timer is not None:

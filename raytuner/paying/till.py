@@ -7,6 +7,7 @@ from collections.abc import Callable
 from raytuner.budget import Budget, Purse
 from raytuner.objective import Objective
 from raytuner.paying.ledger import Ledger
+from raytuner.paying.notices import Told
 from raytuner.paying.turnstile import LocalGate
 from raytuner.record import Record
 
@@ -22,7 +23,9 @@ def purse_of(budget: Budget, record: Record, ledger: Ledger | None) -> Purse:
     )
 
 
-def gate_of(objective: Objective, purse: Purse, cancelled: Callable[[], bool]) -> LocalGate:
+def gate_of(
+    objective: Objective, purse: Purse, cancelled: Callable[[], bool], told: Told
+) -> LocalGate:
     """Give the gate of a purse; answers are looked up and kept where the objective keeps them."""
     answers = objective.answers()
     return LocalGate(
@@ -31,4 +34,5 @@ def gate_of(objective: Objective, purse: Purse, cancelled: Callable[[], bool]) -
         keep=None if answers is None else answers.keep,
         place="" if answers is None else answers.place,
         cancelled=cancelled,
+        told=told,
     )

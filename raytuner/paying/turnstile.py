@@ -13,6 +13,7 @@ from typing import NamedTuple
 from raytuner.budget import BudgetExhaustedError, Purse, SweepEndingError
 from raytuner.paying.flights import Flights, Recall
 from raytuner.paying.limiter import WINDOW, Limiter, Slot
+from raytuner.paying.notices import Notices, Told
 from raytuner.ports.gate import Demand, Permit, Report
 
 Keep = Callable[[str, bytes], None]
@@ -40,6 +41,7 @@ class LocalGate:
         cancelled: whether the sweep is ending; nobody is let through then.
         clock: seconds, monotonic; the same as the event loop's.
         window: seconds over which limits per minute are kept.
+        told: gets a sentence when calls wait long for an endpoint.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class LocalGate:
         cancelled: Callable[[], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
         window: float = WINDOW,
+        told: Told | None = None,
     ) -> None:
         self.purse = purse
+        self._waits = None if told is None else Notices(told, clock).waits
         self._keep = keep
         self._place = place
         self._cancelled = cancelled or _never
@@ -171,7 +175,9 @@ class LocalGate:
             return None
         limiter = self._lanes.get(demand.lane)
         if limiter is None:
-            limiter = Limiter(demand.limits, clock=self._clock, window=self._window)
+            limiter = Limiter(
+                demand.limits, clock=self._clock, window=self._window, waits=self._waits
+            )
             self._lanes[demand.lane] = limiter
         elif demand.limits != limiter.limits:
             limiter.tighten(demand.limits)

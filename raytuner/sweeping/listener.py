@@ -22,6 +22,9 @@ class Listener(Protocol):
     def finals(self, trials: int, units: int) -> None:
         """The search is over, and so many trials go on to the units that are held out."""
 
+    def waits(self, why: str) -> None:
+        """Work waits for something outside, and for what. From any thread."""
+
 
 class Silent:
     """Shows nothing."""
@@ -36,4 +39,7 @@ class Silent:
         """Show nothing."""
 
     def finals(self, trials: int, units: int) -> None:
+        """Show nothing."""
+
+    def waits(self, why: str) -> None:
         """Show nothing."""

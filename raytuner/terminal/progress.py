@@ -85,7 +85,7 @@ class Tracker:
             parts.append(f"{self.failed} failed")
         if self.answered:
             parts.append(f"{self.answered:,} {self._asked}")
-        if usd := sum(self._costs.values()):
+        if usd := sum(list(self._costs.values())):  # a copy: other threads draw too
             parts.append(f"${usd:.4f}")
         if self.best is not None:
             parts.append(f"best {self.metric} {self.best[0]:.4f} ({spell(self.best[1])})")
@@ -143,6 +143,10 @@ class PlainProgress:
         """Print that the search is over."""
         print(self._tracker.finals(trials, units), file=self._stream, flush=True)
 
+    def waits(self, why: str) -> None:
+        """Print what is waited for."""
+        print(f"waiting: {why}", file=self._stream, flush=True)
+
 
 class LiveProgress:
     """Redraws one line on a terminal."""
@@ -176,6 +180,10 @@ class LiveProgress:
         """Show what comes after the search."""
         self._status.start()
         self._draw(self._tracker.finals(trials, units))
+
+    def waits(self, why: str) -> None:
+        """Show what is waited for, until something else happens."""
+        self._draw(f"waiting: {why}")
 
     def close(self) -> None:
         """Take the line away."""

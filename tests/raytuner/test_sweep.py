@@ -61,6 +61,9 @@ class Hears:
     def finals(self, trials, units):
         self.heard.append(("finals", trials, units))
 
+    def waits(self, why):
+        self.heard.append(("waits", why))
+
 
 def sweep(proposer, objective=None, journal=None, **fields):
     objective = objective or Questions(units=2)
