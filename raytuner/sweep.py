@@ -283,6 +283,7 @@ class Sweep:
         finally:
             alarm.cancel()
             self._ledger.close()
+            self.record.seconds, self._started = self.spent().seconds, time.monotonic()
         more = {"settled": self.settled} if self.settled else {}
         self._journal.append({"event": "closed", "reason": self.stop_reason, **more})
 

@@ -213,6 +213,17 @@ def test_journal_tells_what_ran(tmp_path):
     assert opened["raytuner"] == raytuner.__version__
 
 
+def test_results_know_how_long_all_sessions_took_as_the_journal_does(tmp_path):
+    for space in ({"x": [1]}, {"x": [1, 2]}):
+        results = raytuner.run(study(Questions(pause=0.02), space=space), tmp_path)
+        assert results.record.seconds == pytest.approx(read_again(tmp_path), abs=0.1)
+    assert results.record.seconds > 2 * 6 * 0.02 / 2  # two trials of 6 questions, in pairs
+
+
+def read_again(folder):
+    return raytuner.Results.open(folder / "runs/t").record.seconds
+
+
 @pytest.mark.slow
 def test_thousands_of_tiny_trials_stay_small():
     import tracemalloc
