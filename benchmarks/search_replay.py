@@ -22,6 +22,7 @@ from search_outcome import FINALISTS, Outcome, Step, Truth, means
 from raytuner import ConfigError, Objective, Space, Study, UnitScore, run
 from raytuner.component import digest
 from raytuner.objective import Cost, Meter, Params
+from raytuner.sweeping.listener import Silent
 from raytuner.trial import Trial
 
 
@@ -84,7 +85,7 @@ class Replay(Objective):
         meter.settle(len(units), Cost(usd=len(units)))
 
 
-class Trace:
+class Trace(Silent):
     """Listens to a run: counts answers and dollars, notes whenever its finalists change.
 
     They are what a study that ended then would send to the held-out questions: the complete
@@ -98,14 +99,6 @@ class Trace:
         self._grid = grid
         self._ingested: set[str] = set()
         self._complete: list[tuple[float, str]] = []
-
-    def started(self, trial: Trial) -> None: ...
-
-    def ended(self, trial: Trial) -> None: ...
-
-    def finals(self, *counts: int) -> None: ...
-
-    def waits(self, why: str) -> None: ...
 
     def scored(self, trial: Trial, units: int) -> None:
         bill, row = self._grid.bill, self._grid.points[trial.key]

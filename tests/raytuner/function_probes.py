@@ -1,5 +1,6 @@
 """Calls functions as objectives, and compiles them as a user would write them."""
 
+import asyncio
 import functools
 import textwrap
 
@@ -24,3 +25,19 @@ def make(source, name="f"):
 def scope(source, name="f", **arguments):
     function = make(source, name) if isinstance(source, str) else source
     return FunctionObjective(function, **arguments).scope()
+
+
+class Scorer:
+    def __init__(self, k=1):
+        self.k = k
+
+    def __call__(self, params):
+        return params["x"] * self.k
+
+    async def later(self, params):
+        await asyncio.sleep(0)
+        return params["x"] * self.k
+
+    @staticmethod
+    def free(params):
+        return 7

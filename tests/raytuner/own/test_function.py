@@ -11,7 +11,7 @@ import pytest
 import raytuner
 from raytuner.objective import Tally
 from raytuner.own.function import UNIT, FunctionObjective
-from tests.raytuner.function_probes import call
+from tests.raytuner.function_probes import Scorer, call
 from tests.raytuner.probes import study
 
 
@@ -63,22 +63,6 @@ def test_arguments_and_metric_name():
     score = call(function, {"x": 2}, fixed={"x": 1, "k": [3]}, metric="loss")
     assert seen == [{"x": 2, "k": [3]}]
     assert score.scores == {"loss": 1}
-
-
-class Scorer:
-    def __init__(self, k=1):
-        self.k = k
-
-    def __call__(self, params):
-        return params["x"] * self.k
-
-    async def later(self, params):
-        await asyncio.sleep(0)
-        return params["x"] * self.k
-
-    @staticmethod
-    def free(params):
-        return 7
 
 
 class AsyncScorer:

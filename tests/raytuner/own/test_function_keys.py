@@ -12,24 +12,8 @@ import pytest
 import raytuner
 from raytuner.objective import Tally
 from raytuner.own.function import UNIT, FunctionObjective
-from tests.raytuner.function_probes import make, scope
+from tests.raytuner.function_probes import Scorer, make, scope
 from tests.raytuner.probes import study
-
-
-class Scorer:
-    def __init__(self, k=1):
-        self.k = k
-
-    def __call__(self, params):
-        return params["x"] * self.k
-
-    async def later(self, params):
-        await asyncio.sleep(0)
-        return params["x"] * self.k
-
-    @staticmethod
-    def free(params):
-        return 7
 
 
 async def add(k, params):

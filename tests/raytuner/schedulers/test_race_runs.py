@@ -3,6 +3,7 @@
 import pytest
 
 import raytuner
+from raytuner.sweeping.listener import Silent
 from tests.raytuner.probes import Questions, evaluations, study, table
 
 RACE = {"kind": "race", "grace": 4, "contenders": 2}
@@ -36,13 +37,8 @@ def test_threads_come_to_the_decisions_of_one_worker(backend, search):
 
 @pytest.mark.parametrize("stop", [3, 10, 25, 45])
 def test_a_run_cut_off_anywhere_ends_like_an_undisturbed_one(tmp_path, stop):
-    class Listener:
+    class Listener(Silent):
         count = 0
-
-        def started(self, trial): ...
-        def ended(self, trial): ...
-        def finals(self, *counts): ...
-        def waits(self, why): ...
 
         def scored(self, trial, units):
             self.count += 1

@@ -10,6 +10,7 @@ import raytuner
 from raytuner.component import ConfigError
 from raytuner.journal import read
 from raytuner.results import Results
+from raytuner.sweeping.listener import Silent
 from tests.raytuner.probes import Questions, evaluations, same, start, study, table, wait_for
 
 HALVING = {
@@ -96,13 +97,8 @@ def test_a_run_cut_off_anywhere_ends_like_an_undisturbed_one(tmp_path, scheduler
     class Cut(Exception):
         pass
 
-    class Listener:
+    class Listener(Silent):
         left = stop
-
-        def started(self, trial): ...
-
-        def ended(self, trial): ...
-        def waits(self, why): ...
 
         def scored(self, trial, units):
             self.left -= 1

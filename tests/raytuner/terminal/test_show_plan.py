@@ -7,6 +7,7 @@ from raytuner.component import ConfigError
 from raytuner.forecast import plan
 from raytuner.prepare import prepare
 from raytuner.results import Results
+from raytuner.sweeping.listener import Silent
 from raytuner.terminal.show import print_status
 from raytuner.terminal.summary import lines
 from tests.raytuner.probes import Questions, study
@@ -64,13 +65,8 @@ def test_trials_that_wait_are_not_called_stopped(tmp_path):
     class Ends(ConfigError):
         pass
 
-    class Listener:
+    class Listener(Silent):
         left = 9
-
-        def started(self, trial): ...
-
-        def ended(self, trial): ...
-        def waits(self, why): ...
 
         def scored(self, trial, units):
             self.left -= 1
