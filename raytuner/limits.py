@@ -18,6 +18,7 @@ LATENCIES: Mapping[str, float] = {"latency_p50": 0.5, "latency_p95": 0.95}
 """Measures of a whole trial, and the share of questions that are to be answered in that time."""
 FIRST = 8
 """Questions before anything is concluded; the first rung."""
+_ROUNDING = 1e-9
 _RISK = 0.05
 """Chance that a trial at a limit is ever stopped, over all looks at it."""
 _FORM = re.compile(r"\s*(?P<measure>\S.*?)\s*(?P<sign><=|>=|==|=|<|>)\s*(?P<bound>\S.*?)\s*")
@@ -74,8 +75,9 @@ class Limit(NamedTuple):
         return trial.facts.get(self.measure)
 
     def breaks(self, value: float) -> bool:
-        """Tell whether a value is beyond the limit."""
-        return value > self.bound if self.most else value < self.bound
+        """Tell whether a value is beyond the limit, by more than a mean may be off by rounding."""
+        slack = _ROUNDING * max(abs(value), abs(self.bound))
+        return value > self.bound + slack if self.most else value < self.bound - slack
 
     def reason(self, value: float) -> str:
         """Say that a value is beyond the limit."""

@@ -78,6 +78,7 @@ def test_measures_are_means_percentiles_or_facts():
     ("limit", "reason"),
     [
         ("usd <= 0.5", None),
+        ("usd <= 0.5000000001", None),
         ("usd <= 0.4", "usd 0.5, above the limit of 0.4"),
         ("usd >= 0.6", "usd 0.5, below the limit of 0.6"),
         ("latency_p95 <= 3", "latency_p95 is not measured, and limited to 3"),
@@ -85,6 +86,14 @@ def test_measures_are_means_percentiles_or_facts():
 )
 def test_a_complete_trial_keeps_to_a_limit_or_not(limit, reason):
     assert Limits([Limit.parse(limit)]).broken(trial(usd=[0.5] * 64)) == reason
+
+
+@pytest.mark.parametrize("value", [0.1, 0.01, 0.002, 1e-7, 0.3, 1 / 3, 7.7])
+@pytest.mark.parametrize("sign", ["<=", ">="])
+def test_a_limit_that_every_question_meets_exactly_is_kept(value, sign):
+    limits = Limits([Limit.parse(f"usd {sign} {value!r}")])
+    assert limits.broken(trial(usd=[value] * 64)) is None
+    assert limits.look(trial(usd=[value] * 64), 64) is None
 
 
 def test_a_budget_is_a_limit_that_needs_no_measurement():
