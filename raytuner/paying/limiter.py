@@ -13,30 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from raytuner.paying.minute import WINDOW, Minute, Slot
+from raytuner.paying.notices import Notices
 from raytuner.paying.pace import Pace
 from raytuner.ports.gate import Limits, Report
-
-WINDOW = 60.1
-"""Seconds; a little more than a minute, because calls overtake each other on the wire."""
-
-
-class Slot:
-    """Leave for one call.
-
-    Attributes:
-        number: slots are numbered in the order of their starts.
-        time: when it was given.
-        tokens: what the call is taken to use.
-        counted: whether it still counts for the limits per minute.
-    """
-
-    __slots__ = ("counted", "number", "time", "tokens")
-
-    def __init__(self, number: int, now: float, tokens: int) -> None:
-        self.number = number
-        self.time = now
-        self.tokens = tokens
-        self.counted = True
 
 
 class _Waiter(NamedTuple):
@@ -71,7 +51,7 @@ class Limiter:
         clock: seconds, monotonic; the same as the event loop's.
         window: seconds over which requests and tokens are counted.
         chance: gives numbers from 0 to 1, so that pauses of several callers differ.
-        waits: is told how many calls wait, and for how many seconds the first of them.
+        notices: are told of waits.
     """
 
     def __init__(
@@ -81,21 +61,18 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
         window: float = WINDOW,
         chance: Callable[[], float] = random.random,
-        waits: Callable[[int, float], None] | None = None,
+        notices: Notices | None = None,
     ) -> None:
         self.limits = limits
         self.pace = Pace(limits.concurrency, chance)
         self._learned = Limits()
         self._clock = clock
-        self._window = window
-        self._waits = waits
+        self._notices = notices
         self._waiting: deque[_Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._numbers = 0
         self._flying: dict[int, Slot] = {}
-        self._log: deque[Slot] = deque()
-        self._requests = 0
-        self._tokens = 0
+        self._minute = Minute(window)
         self._requests_left = _Left()
         self._tokens_left = _Left()
 
@@ -121,7 +98,7 @@ class Limiter:
     async def acquire(self, tokens: int = 0) -> Slot:
         """Wait for leave to make a call of up to `tokens` tokens."""
         now = self._clock()
-        self._forget(now)
+        self._minute.forget(now)
         if not self._waiting and self._room(tokens, now):
             return self._start(tokens, now)
         future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
@@ -142,17 +119,15 @@ class Limiter:
         del self._flying[slot.number]
         self._requests_left.amount += 1
         self._tokens_left.amount += slot.tokens
-        self._uncount(slot)
+        self._minute.uncount(slot)
         self._serve()
 
     def settle(self, slot: Slot, report: Report) -> None:
         """Take a slot back, and learn from how its call went."""
         del self._flying[slot.number]
         now = self._clock()
-        if report.cost is not None and slot.counted:
-            used = report.cost.tokens_in + report.cost.tokens_out
-            self._tokens += used - slot.tokens
-            slot.tokens = used
+        if report.cost is not None:
+            self._minute.correct(slot, report.cost.tokens_in + report.cost.tokens_out)
         self._hear(slot, report, now)
         if report.throttled:
             self.pace.refused(
@@ -180,7 +155,7 @@ class Limiter:
         """Let in whom there is room for; come back when time makes room for the next."""
         self._disarm()
         now = self._clock()
-        self._forget(now)
+        self._minute.forget(now)
         while self._waiting:
             future, tokens = self._waiting[0]
             if not future.done():
@@ -194,9 +169,7 @@ class Limiter:
         self._numbers += 1
         slot = Slot(self._numbers, now, tokens)
         self._flying[slot.number] = slot
-        self._log.append(slot)
-        self._requests += 1
-        self._tokens += tokens
+        self._minute.add(slot)
         self._requests_left.amount -= 1
         self._tokens_left.amount -= tokens
         return slot
@@ -205,48 +178,44 @@ class Limiter:
         return (
             len(self._flying) < self.pace.at_once
             and now >= self.pace.paused_until
-            and not self._full(tokens)
+            and not self._minute.full(tokens, self._known())
             and not self._requests_left.blocks(1, now)
             and not self._tokens_left.blocks(tokens, now)
         )
 
-    def _full(self, tokens: int) -> bool:
-        """Whether the minute has no room; one call larger than the limit may have it alone."""
-        requests = self.limits.requests or self._learned.requests
-        if requests is not None and self._requests >= requests:
-            return True
-        limit = self.limits.tokens or self._learned.tokens
-        return limit is not None and self._tokens > 0 and self._tokens + tokens > limit
+    def _known(self) -> Limits:
+        """Give the limits per minute: what the study says, else what the endpoint has said."""
+        return Limits(
+            self.limits.requests or self._learned.requests,
+            self.limits.tokens or self._learned.tokens,
+        )
 
     def _arm(self, now: float) -> None:
         """Come back at the next moment at which time alone may make room."""
         if len(self._flying) >= self.pace.at_once:
             return  # a settlement will make it
         moments = [self.pace.paused_until, self._requests_left.until, self._tokens_left.until]
-        if self._log:
-            moments.append(self._log[0].time + self._window)
+        moments.append(self._minute.next_drop() or now)
         ahead = [moment for moment in moments if moment > now]
         if ahead:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(min(ahead) - now, self._serve)
-            if self._waits is not None:
-                self._waits(self.waiting, min(ahead) - now)
+            if self._notices is not None and self._notices.due:
+                self._notices.waits(self._opens(self._waiting[0].tokens, now) - now)
+
+    def _opens(self, tokens: int, now: float) -> float:
+        """Give the moment at which time alone makes room for a call, as far as is known now."""
+        moments = [now, self.pace.paused_until]
+        if self._requests_left.blocks(1, now):
+            moments.append(self._requests_left.until)
+        if self._tokens_left.blocks(tokens, now):
+            moments.append(self._tokens_left.until)
+        return max(*moments, self._minute.room_at(tokens, self._known()) or now)
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _forget(self, now: float) -> None:
-        """Drop what is older than the window."""
-        while self._log and now >= self._log[0].time + self._window:
-            self._uncount(self._log.popleft())
-
-    def _uncount(self, slot: Slot) -> None:
-        if slot.counted:
-            slot.counted = False
-            self._requests -= 1
-            self._tokens -= slot.tokens
 
     # ---- what the endpoint says
 

@@ -15,7 +15,7 @@ Told = Callable[[str], None]
 
 
 class Notices:
-    """Turns waits of limiters into sentences, now and then.
+    """Turns the waits of one limiter into sentences, now and then.
 
     Args:
         told: gets a sentence. Is called on the event loop of the gate, and must return fast.
@@ -27,12 +27,15 @@ class Notices:
         self._clock = clock
         self._silent_until = 0.0
 
-    def waits(self, calls: int, seconds: float) -> None:
-        """Note that so many calls wait, the first of them for so long."""
-        now = self._clock()
-        if seconds < LONG or now < self._silent_until:
+    @property
+    def due(self) -> bool:
+        """Whether a long wait would be told."""
+        return self._clock() >= self._silent_until
+
+    def waits(self, seconds: float) -> None:
+        """Note that no call can be made for so long."""
+        if seconds < LONG or not self.due:
             return
-        self._silent_until = now + max(seconds, _EVERY)
-        who = "1 call waits" if calls == 1 else f"{calls} calls wait"
+        self._silent_until = self._clock() + max(seconds, _EVERY)
         with contextlib.suppress(Exception):  # a courtesy, which must not hold anybody up
-            self._told(f"{who} for a rate limit: the next may be made in {seconds:.0f} s")
+            self._told(f"a rate limit holds calls back: the next one in {seconds:.0f} s")

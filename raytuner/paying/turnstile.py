@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from raytuner.budget import BudgetExhaustedError, Purse, SweepEndingError
 from raytuner.paying.flights import Flights, Recall
-from raytuner.paying.limiter import WINDOW, Limiter, Slot
+from raytuner.paying.limiter import Limiter
+from raytuner.paying.minute import WINDOW, Slot
 from raytuner.paying.notices import Notices, Told
 from raytuner.ports.gate import Demand, Permit, Report
 
@@ -57,7 +58,7 @@ class LocalGate:
         told: Told | None = None,
     ) -> None:
         self.purse = purse
-        self._waits = None if told is None else Notices(told, clock).waits
+        self._told = told
         self._keep = keep
         self._place = place
         self._cancelled = cancelled or _never
@@ -175,8 +176,9 @@ class LocalGate:
             return None
         limiter = self._lanes.get(demand.lane)
         if limiter is None:
+            notices = None if self._told is None else Notices(self._told, self._clock)
             limiter = Limiter(
-                demand.limits, clock=self._clock, window=self._window, waits=self._waits
+                demand.limits, clock=self._clock, window=self._window, notices=notices
             )
             self._lanes[demand.lane] = limiter
         elif demand.limits != limiter.limits:
