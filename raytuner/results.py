@@ -19,7 +19,7 @@ from raytuner.journal import read
 from raytuner.judging.finalists import Field, field_of, finalists
 from raytuner.judging.trust import Trust
 from raytuner.limits import Limits
-from raytuner.proof.confidence import Interval, mean_interval
+from raytuner.proof.confidence import Interval, mean_interval, scale_of
 from raytuner.proof.looks import past_of
 from raytuner.rating.scoring import fill, rated
 from raytuner.record import Record
@@ -194,7 +194,12 @@ class Results(Insight):
         values = values[~np.isnan(values)]
         if not len(values):
             return None
-        return mean_interval(values if self.maximise else -values)
+        return mean_interval(values if self.maximise else -values, self.scale)
+
+    @cached_property
+    def scale(self) -> float:
+        """How far scores of the optimised metric are apart, over all trials."""
+        return scale_of(trial.values(self.metric or "") for trial in self.record.current)
 
     def contenders(self) -> list[Trial]:
         """List the trials that the questions asked cannot tell apart from the best one."""

@@ -72,7 +72,7 @@ def _row(results: Results, trial: Trial, metrics: Sequence[str]) -> dict[str, An
     values = trial.values(results.metric)[trial.counted] if results.metric else np.empty(0)
     values = values[~np.isnan(values)]
     whole = len(values) > trial.curve and not trial.missing()
-    interval = mean_interval(values) if whole else None
+    interval = mean_interval(values, results.scale) if whole else None
     row["low"], row["high"] = (interval.low, interval.high) if interval else (None, None)
     row["answered"] = trial.answered
     row["baseline"] = trial.baseline

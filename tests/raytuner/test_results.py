@@ -15,7 +15,7 @@ import raytuner
 from raytuner import Study, run
 from raytuner.component import ConfigError
 from raytuner.journal import encode
-from raytuner.proof.confidence import mean_interval
+from raytuner.proof.confidence import mean_interval, scale_of
 from raytuner.results import Results
 from raytuner.tables import COLUMNS, parquet_ready
 from tests.raytuner.probes import SPACE, Questions, study, table, worth
@@ -48,6 +48,24 @@ def test_equal_answers_are_no_proof_of_zero_variance(n, value):
     found = mean_interval(np.full(n, value))
     assert found.low < value < found.high
     assert found.high - found.low > 2 * 1.9 / (4 * n)
+
+
+def test_how_sure_a_mean_is_does_not_depend_on_the_unit():
+    rng = np.random.default_rng(3)
+    values = rng.integers(0, 2, 40) * 0.0
+    values[0] = 1.0
+    for factor in (1e-6, 1.0, 1000.0):
+        found = mean_interval(values * factor, scale_of([values * factor, np.array([np.nan])]))
+        assert np.array(found) / factor == pytest.approx(np.array(mean_interval(values)))
+
+
+@pytest.mark.parametrize(
+    ("scores", "scale"),
+    [([[0.0, 1.0]], 1.0), ([[2.0, math.nan], [5.0]], 3.0), ([[0.25, 0.25]], 0.25), ([], 1.0),
+     ([[math.nan]], 1.0), ([[0.0, 0.0]], 1.0)],
+)  # fmt: skip
+def test_the_scale_of_scores_is_how_far_they_are_apart(scores, scale):
+    assert scale_of(map(np.array, scores)) == scale
 
 
 def test_one_answer_says_nothing_of_spread():
