@@ -14,7 +14,7 @@ from raytuner.limits import FIRST
 from raytuner.objective import Cost, Objective, Params
 from raytuner.printable import plain, print_json
 from raytuner.proof.foresight import Outlook, foresee
-from raytuner.proof.split import Split
+from raytuner.proof.split import Split, owners
 from raytuner.schedulers import Full, Scheduler
 from raytuner.search import Grid
 from raytuner.sweeping.finals import COMPARED
@@ -59,7 +59,8 @@ def outlook(prepared: Prepared) -> Outlook | None:
     questions = divided.held_out if prepared.objective.curve else divided.units
     if prepared.baseline is None or trust.held_out == 0 or len(questions) < 2:
         return None
-    return foresee(len(questions), len(divided.held_out), trust.alpha)
+    groups = len(set(owners(divided.held_out, divided.groups)))
+    return foresee(len(questions), len(divided.held_out), trust.alpha, groups)
 
 
 def notes(prepared: Prepared) -> list[str]:

@@ -21,6 +21,7 @@ from raytuner.proof.statistics import (
     adjusted_p,
     corrected_gain,
     detectable,
+    fewest_groups,
     intervals,
     needed_questions,
     paired,
@@ -38,6 +39,8 @@ LEANING = 5.0
 """Times alpha: p-values below are LEANING."""
 MARGIN = 0.03
 """How much worse still counts as "not worse", in units of the metric."""
+_SHARE = 0.1
+"""The best of any shares is at least so large; what is smaller throughout is an amount."""
 _CHOICES = 5
 """One in so many resamples repeats the choice of the best: it gives a mean, not a p-value."""
 
@@ -177,9 +180,11 @@ def _outlook(verdict: Verdict, bounds: Intervals) -> Verdict:
     many = verdict.questions.held_out
     error = float(bounds.error[verdict.finalists.index(verdict.leader)])
     if not np.isfinite(error):
-        return verdict
+        return replace(verdict, needed_groups=fewest_groups(verdict.alpha))
     sd = error * many**0.5
-    gain, needed = verdict.leader.gain, None
+    gain, needed, fewest = verdict.leader.gain, None, fewest_groups(verdict.alpha)
+    if verdict.questions.groups < fewest:
+        return replace(verdict, needed_groups=fewest)
     if verdict.status in ("LEANING", "NOT PROVEN") and gain > 0:
         # so many were not enough: the formula knows one candidate and no small samples
         needed = max(many + 1, needed_questions(sd, gain, verdict.alpha))
@@ -260,5 +265,6 @@ def _peculiar(verdict: Verdict, answers: Array) -> str | None:
 
 
 def _in_points(table: Array, maximise: bool) -> bool:
-    shown = table if maximise else -table
-    return bool(((shown >= 0) & (shown <= 1)).all())
+    """Tell whether scores are shares, whose gains are told in points: not dollars, nor seconds."""
+    share = ((table >= 0) & (table <= 1)).all() and table.max(initial=0.0) >= _SHARE
+    return maximise and bool(share)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from raytuner.proof.statistics import detectable
+from raytuner.proof.statistics import detectable, fewest_groups
 
 FEWEST_QUESTIONS = 20
 """Held-out questions below which there is no verdict."""
@@ -30,13 +30,16 @@ class Outlook(NamedTuple):
     error: str = ""
 
 
-def foresee(questions: int, held_out: int, alpha: float = 0.05) -> Outlook:
+def foresee(
+    questions: int, held_out: int, alpha: float = 0.05, groups: int | None = None
+) -> Outlook:
     """Tell before a run what its verdict will be able to prove.
 
     Args:
         questions: all golden questions.
         held_out: those among them that a search does not see.
         alpha: threshold of the p-values.
+        groups: what the latter come from (documents, conversations); None: each is its own.
     """
     if held_out < FEWEST_QUESTIONS:
         return Outlook(
@@ -44,6 +47,14 @@ def foresee(questions: int, held_out: int, alpha: float = 0.05) -> Outlook:
             error=f"{held_out} of {questions} questions are held out, a verdict needs at least "
             f"{FEWEST_QUESTIONS}: write about {math.ceil(FEWEST_QUESTIONS / 0.6)} questions, "
             "or hold out a larger share",
+        )
+    if groups is not None and groups < fewest_groups(alpha):
+        return Outlook(
+            f"{held_out} of {questions} questions are held out for the verdict, from too few "
+            "documents to prove anything",
+            error=f"the {held_out} held-out questions come from {groups} "
+            f"document{'s' * (groups > 1)}, and fewer than {fewest_groups(alpha)} prove nothing: "
+            "ask about more documents, or hold out a larger share",
         )
     yes_no, graded = (
         f"{100 * detectable(held_out, sd, alpha):.0f}" for sd in (YES_NO_SD, GRADED_SD)

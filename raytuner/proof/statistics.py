@@ -261,6 +261,17 @@ def needed_questions(sd: float, delta: float, alpha: float = 0.05, power: float 
     return max(1, math.ceil((_z(alpha, power) * sd / delta) ** 2 - 10.0**-DIGITS))
 
 
+def fewest_groups(alpha: float = 0.05) -> int:
+    """Count the groups without which no sign flip can prove anything, however large the gain.
+
+    The smallest two-sided p-value of g groups is 2^(1 - g): all signs alike, one way or the other.
+
+    Args:
+        alpha: threshold of the two-sided test, which p has to stay below.
+    """
+    return math.floor(1.0 - math.log2(alpha)) + 1
+
+
 def detectable(questions: int, sd: float, alpha: float = 0.05, power: float = POWER) -> float:
     """Give the smallest true mean difference that so many questions prove; see `needed_questions`.
 

@@ -80,7 +80,9 @@ class Verdict:
         raw_gain: what "take the best of the search" claims.
         corrected_gain, corrected_low, corrected_high: the same without the luck of the choice.
         needed_questions: held-out questions that would prove the leader's gain if it is as large
-            as it looks; None if it is not above 0, or proven.
+            as it looks; None if it is not above 0, or proven, or the documents are too few.
+        needed_groups: documents (groups) without which nothing can be proven, where there are
+            fewer.
         note: what else whoever decides should know.
         detectable: smallest true gain that the held-out questions prove, 4 times out of 5.
     """
@@ -105,6 +107,7 @@ class Verdict:
     corrected_low: float | None = None
     corrected_high: float | None = None
     needed_questions: int | None = None
+    needed_groups: int | None = None
     detectable: float | None = None
     note: str | None = None
 
@@ -182,7 +185,12 @@ def _price(verdict: Verdict, told: Compared) -> str:
 
 
 def _settle(verdict: Verdict) -> str:
-    needed = verdict.needed_questions
+    needed, groups = verdict.needed_questions, verdict.questions.groups
+    if verdict.needed_groups is not None:
+        return (
+            f"; the questions come from {groups} document{'s' * (groups > 1)}, and fewer than "
+            f"{verdict.needed_groups} prove nothing: ask about more"
+        )
     if needed is None:
         return ""
     if needed > _ENDLESS:

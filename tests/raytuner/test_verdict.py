@@ -318,3 +318,59 @@ def test_the_outlook_says_what_can_be_proven():
     assert "30 held-out questions" in few.warning
     assert "at least 20" in none.error
     assert few.error == none.warning == ""
+
+
+# ---- few documents
+
+
+def by_document(documents, alpha=0.05, looks=1):
+    """Twenty-four questions on which the challenger is right, and what stands is wrong."""
+    held = np.column_stack([np.zeros(24), np.ones(24)])
+    owners = [str(question % documents) for question in range(24)]
+    search = np.column_stack([np.zeros(16), np.ones(16)])
+    return decide(
+        METRIC, search, [0, 1], 0, [(1, "best")], held,
+        held_groups=owners, alpha=alpha_of(looks, alpha), looks=looks,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("documents", "alpha", "looks", "needed"),
+    [(1, 0.05, 1, 6), (4, 0.05, 1, 6), (5, 0.05, 1, 6), (6, 0.05, 2, 7), (6, 0.01, 1, 8)],
+)
+def test_too_few_documents_prove_nothing_and_the_verdict_says_so(documents, alpha, looks, needed):
+    verdict = by_document(documents, alpha, looks)
+    assert verdict.status in {"LEANING", "NOT PROVEN"}
+    assert (verdict.needed_groups, verdict.needed_questions) == (needed, None)
+    assert verdict.detectable is None
+    word = "1 document," if documents == 1 else f"{documents} documents,"
+    assert f"the questions come from {word} and fewer than {needed} prove" in verdict.sentence
+    assert "unseen questions would settle it" not in verdict.sentence
+    assert "inf" not in verdict.sentence
+    assert foresee(40, 24, alpha_of(looks, alpha), documents).error.startswith(
+        f"the 24 held-out questions come from {word[:-1]}"
+    )
+
+
+def test_enough_documents_prove_it():
+    verdict = by_document(6)
+    assert verdict.status == "PROVEN"
+    assert verdict.needed_groups is None
+    assert foresee(40, 24, 0.05, 6) == foresee(40, 24)
+
+
+# ---- shares and amounts
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "maximise", "points"),
+    [(0.0, 1.0, True, True), (0.2, 0.4, True, True), (0.0, 1.0, False, False),
+     (0.001, 0.004, True, False), (0.5, 1.5, True, False)],
+)  # fmt: skip
+def test_points_are_for_shares_and_amounts_are_told_as_they_are(low, high, maximise, points):
+    held = np.column_stack([np.full(40, low), np.linspace(low, high, 40)])
+    held = held if maximise else -held[:, ::-1]
+    verdict = decide("m", held[:20], [0, 1], 0, [(1, "best")], held, maximise=maximise)
+    assert verdict.status == "PROVEN"
+    assert verdict.points is points
+    assert ("points" in verdict.sentence) is points

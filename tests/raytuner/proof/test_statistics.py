@@ -13,6 +13,7 @@ from raytuner.proof.statistics import (
     corrected_gain,
     detectable,
     errors,
+    fewest_groups,
     intervals,
     needed_questions,
     paired,
@@ -268,3 +269,12 @@ def test_large_tables_fit_into_memory():
     table = rng.normal(0.0, 1.0, (3000, 3))
     assert (adjusted_p(table) > 0).all()
     assert (intervals(table, resamples=999).error < 0.03).all()
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.025, 0.0125, 0.01, 0.001, 0.03125, 0.0625])
+def test_fewer_groups_prove_nothing_however_large_the_gain(alpha):
+    fewest = fewest_groups(alpha)
+    for groups in range(2, 13):
+        owners = [str(question % groups) for question in range(60)]
+        p = 2.0 * adjusted_p(np.ones((60, 1)), owners)[0]
+        assert bool(p < alpha) is (groups >= fewest)
