@@ -266,5 +266,5 @@ def _peculiar(verdict: Verdict, answers: Array) -> str | None:
 
 def _in_points(table: Array, maximise: bool) -> bool:
     """Tell whether scores are shares, whose gains are told in points: not dollars, nor seconds."""
-    share = ((table >= 0) & (table <= 1)).all() and table.max(initial=0.0) >= _SHARE
+    share = ((table >= 0) & (table <= 1)).all() and (not table.size or table.max() >= _SHARE)
     return maximise and bool(share)
