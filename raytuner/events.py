@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from raytuner.budget import Entry
-from raytuner.journal import SCHEMA, Event
+from raytuner.component import ConfigError
+from raytuner.journal import SCHEMA, Event, JournalError, Placed, damaged, read
 from raytuner.lineage import Origin
 from raytuner.objective import Cost, Failure, Params, Tally, UnitScore
 from raytuner.trial import Trial
 from raytuner.worker import Ended
+
+MISREAD = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading an event raises if it lacks something, or stands where it makes no sense."""
 
 
 def look_event(keys: Iterable[str], units: Sequence[str], *, searched: bool = False) -> Event:
@@ -156,3 +161,47 @@ def unit_score(row: Sequence[Any]) -> UnitScore:
 def failure_from(facts: Mapping[str, Any] | None) -> Failure | None:
     """Read a failure back."""
     return Failure(facts["kind"], facts["message"], facts["retryable"]) if facts else None
+
+
+def misread(session: Sequence[Event], at: int, error: Exception) -> JournalError:
+    """Name the line of an event that cannot be understood.
+
+    Args:
+        session: events of successive lines, of which the first tells where it stands if it was
+            read from a file.
+        at: index of the event.
+        error: what reading it has raised, one of `MISREAD`.
+    """
+    first, event = session[0], session[at]
+    where = f"event {at + 1} of a session"
+    if isinstance(first, Placed):
+        where = f"{first.path}, line {first.line + at}"
+    what = f"{event['event']!r:.40}"
+    missing = error.args[0] if isinstance(error, KeyError) else None
+    if missing is None:
+        return damaged(where, f"{what} cannot be read ({error})")
+    if missing in event.values():
+        return damaged(where, f"{what} is of {missing!r:.80}, which no line before it proposes")
+    return damaged(where, f"{what} has no {missing!r:.80}")
+
+
+def run_events(folder: Path) -> tuple[list[Event], Event]:
+    """Read the journal of a run.
+
+    Returns:
+        All events, and the one that opened the latest session.
+
+    Raises:
+        ConfigError: no run there, or a damaged journal.
+    """
+    if folder.is_file():
+        raise ConfigError(f"{folder} is a file; give the folder of a run, such as runs/NAME")
+    events, _ = read(folder / "journal.jsonl")
+    opened = next((event for event in reversed(events) if event["event"] == "opened"), None)
+    if opened is None:
+        raise ConfigError(f"{folder}: no run here (journal.jsonl is missing or empty)")
+    goal = () if "goal" in opened else ("metric", "maximise")
+    for name in ("study", "scope", "units", "name", "parameters", *goal):
+        if name not in opened:
+            raise misread([opened], 0, KeyError(name))
+    return events, opened

@@ -27,6 +27,17 @@ SCHEMA = 1
 
 Event = Mapping[str, Any]
 _PREFIX = len('{"crc":"00000000",')
+_REMEDY = "restore it from a copy, or move the run folder away to start anew"
+
+
+class Placed(dict[str, Any]):
+    """An event that knows its file and line, so that those that follow it can be named."""
+
+    __slots__ = ("line", "path")
+
+    def __init__(self, event: Event, path: Path, line: int) -> None:
+        super().__init__(event)
+        self.path, self.line = path, line
 
 
 class JournalError(ConfigError):
@@ -89,16 +100,27 @@ def _event(path: Path, number: int, line: bytes) -> Event:
     try:
         event = decode(line)
     except ValueError:
-        raise JournalError(
-            f"{path}, line {number}: the checksum does not fit, the journal is damaged; "
-            f"restore it from a copy, or move the run folder away to start anew"
-        ) from None
-    if event.get("schema", SCHEMA) > SCHEMA:
+        raise damaged(f"{path}, line {number}", "the checksum does not fit") from None
+    schema, kind = event.get("schema", SCHEMA), event.get("event")
+    if isinstance(schema, int) and schema > SCHEMA:
         raise JournalError(
             f"{path}, line {number}: written by a newer raytuner (schema "
-            f"{event['schema']}, this one reads up to {SCHEMA}); upgrade raytuner"
+            f"{schema}, this one reads up to {SCHEMA}); upgrade raytuner"
         )
-    return event
+    if not isinstance(kind, str):
+        raise damaged(f"{path}, line {number}", "it does not say what has happened")
+    # lines follow each other, so a few places give all; a place for each would cost time
+    return Placed(event, path, number) if kind == "opened" or number == 1 else event
+
+
+def damaged(where: str, what: str) -> JournalError:
+    """Refuse a line of a journal.
+
+    Args:
+        where: file and line.
+        what: is wrong there.
+    """
+    return JournalError(f"{where}: {what}, the journal is damaged; {_REMEDY}")
 
 
 class Journal:

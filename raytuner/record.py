@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from raytuner.budget import Entry, ledger_spent
-from raytuner.events import failure_from, origin_from, unit_score
+from raytuner.events import MISREAD, failure_from, misread, origin_from, unit_score
 from raytuner.journal import Event
 from raytuner.lineage import Origin
 from raytuner.objective import Cost, Params, UnitScore, tupled
@@ -15,6 +15,8 @@ from raytuner.score_table import ScoreTable
 from raytuner.trial import Trial
 from raytuner.worker import Ended
 
+_OF_SESSIONS = frozenset({"opened", "trial", "units", "ended", "look"})
+_REPORTS = frozenset({"rung", "dropped"})
 _HISTORY = frozenset({"trial", "repeat", "rung", "dropped", "drained", "begun", "made"})
 
 
@@ -193,25 +195,37 @@ class Record:
             self.stages[name] = self.stages.get(name, 0.0) + seconds
 
     def _replay(self, session: Sequence[Event]) -> None:
+        """Take in a session; what cannot be understood is a `JournalError` that names the line."""
         self.begin()
+        opened, at = session[0], 0
         before, entries = self.cost, list[Entry]()
-        opened = session[0]
-        self.seconds += max(0.0, session[-1]["t"] - opened["t"])
-        mine = opened["study"] == self.study
-        for event in session:
-            kind = event["event"]
-            if kind == "money":
-                entries += [Entry(*row[: len(Entry._fields)]) for row in event.get("rows", ())]
-            elif kind == "units" and opened["scope"] != self.scope:
-                for row in event["rows"]:
-                    self.cost = self.cost.plus(unit_score(row).cost)
-            elif opened["scope"] == self.scope:
-                self._take(event, mine=mine)
+        try:
+            if opened["event"] != "opened":
+                raise ValueError("it stands before any session")
+            facts = {name: opened[name] for name in ("study", "scope", "units", "t")}
+            for at, event in enumerate(session):  # noqa: B007 - where it ended is told below
+                self._event(event, facts, entries)
+            self.seconds += max(0.0, session[at]["t"] - facts["t"])
+        except MISREAD as error:
+            raise misread(session, at, error) from error
         if "warm_start" in opened:  # an earlier study has paid for it
             self.cost = before
             return
         self._account(before, entries)
         self.sessions += 1
+
+    def _event(self, event: Event, opened: Event, entries: list[Entry]) -> None:
+        """Take in an event of a session, and put what it says of money into `entries`."""
+        kind = event["event"]
+        if kind == "money":
+            entries += [Entry(*row[: len(Entry._fields)]) for row in event.get("rows", ())]
+        elif kind == "units" and opened["scope"] != self.scope:
+            for row in event["rows"]:
+                self.cost = self.cost.plus(unit_score(row).cost)
+        elif kind == "look":  # whoever counts looks will read these
+            frozenset((*event["keys"], *event["units"]))
+        elif opened["scope"] == self.scope:
+            self._take(event, mine=opened["study"] == self.study)
 
     def _take(self, event: Event, *, mine: bool) -> None:
         """Take in an event of a session whose trials compare with the study's own."""
@@ -227,6 +241,8 @@ class Record:
         elif kind == "withdrawn":
             self.withdraw(self.trials[event["key"]], event["units"])
         if mine and kind in _HISTORY:
+            if kind in _REPORTS and event["key"] not in self._numbers:
+                raise KeyError(event["key"])
             self.history.append(_step(event))
 
     def _account(self, before: Cost, entries: Sequence[Entry]) -> None:
@@ -276,7 +292,7 @@ def _sessions(events: Iterable[Event]) -> Iterator[list[Event]]:
         if event["event"] == "opened" and session:
             yield session
             session = []
-        if session or event["event"] == "opened":
+        if session or event["event"] in _OF_SESSIONS:
             session.append(event)
     if session:
         yield session

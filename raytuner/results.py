@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from raytuner.component import ConfigError
+from raytuner.events import run_events
 from raytuner.goal import Goal, recorded_goal
 from raytuner.insight.views import Insight
-from raytuner.journal import read
 from raytuner.judging.finalists import Field, field_of, finalists
 from raytuner.judging.trust import Trust
 from raytuner.limits import Limits
@@ -93,11 +92,7 @@ class Results(Insight):
             ConfigError: no journal there, or a damaged one.
         """
         folder = Path(folder)
-        events, _ = read(folder / "journal.jsonl")
-        opened = [event for event in events if event["event"] == "opened"]
-        if not opened:
-            raise ConfigError(f"{folder}: no run here (journal.jsonl is missing or empty)")
-        last = opened[-1]
+        events, last = run_events(folder)
         units, searched = last["units"], last.get("search", len(last["units"]))
         config = last.get("config") or {}
         goal = recorded_goal(last, config)

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from raytuner.journal import encode
+
 SLOW = """\
 import time
 from pipelines.chunkers import Fixed
@@ -148,6 +150,37 @@ def test_a_damaged_journal_is_refused_by_line(tiny, raytuner, line):
         assert "restore it from a copy, or move the run folder away" in error
 
     assert {p: d for p, d in tiny.files().items() if p.name != "journal.lock"} == before
+
+
+def test_lines_in_the_wrong_order_are_refused_by_line(tiny, raytuner):
+    assert raytuner("run").code == 0
+    journal = tiny.run_folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    at = next(n for n, line in enumerate(lines) if b'"event":"units"' in line)
+    lines[at - 1], lines[at] = lines[at], lines[at - 1]
+    journal.write_bytes(b"".join(lines))
+
+    for command in ("run", "results", "status", "export"):
+        outcome = raytuner(command)
+        assert outcome.code == 2
+        error = outcome.err.splitlines()[-1]
+        assert error.startswith("error: ")
+        assert f"journal.jsonl, line {at}: 'units' is of " in error
+        assert "which no line before it proposes, the journal is damaged; restore it" in error
+
+
+@pytest.mark.parametrize("command", ["run", "results", "status", "export"])
+def test_a_sound_line_that_is_no_event_is_refused_by_line(tiny, raytuner, command):
+    assert raytuner("run").code == 0
+    journal = tiny.run_folder / "journal.jsonl"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + encode({"t": 1.0}))
+
+    outcome = raytuner(command)
+
+    assert outcome.code == 2
+    number = whole.count(b"\n") + 1
+    assert f"journal.jsonl, line {number}: it does not say what has happened" in outcome.err
 
 
 def test_a_torn_last_line_is_dropped(tiny, raytuner):

@@ -13,8 +13,10 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
+FIELDS = st.dictionaries(
+    st.text(min_size=1).filter(lambda k: k not in {"crc", "schema", "event"}), PLAIN, max_size=4
+)
 EVENTS = st.lists(
-    st.dictionaries(st.text(min_size=1).filter(lambda k: k not in {"crc", "schema"}), PLAIN,
-                    min_size=1, max_size=4),
+    st.builds(lambda kind, fields: {"event": kind, **fields}, st.text(), FIELDS),
     min_size=1, max_size=4,
 )  # fmt: skip

@@ -118,6 +118,22 @@ def test_newer_schema_is_refused_older_and_unknown_facts_are_read(tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize("event", [{"n": 1}, {"event": None}, {"event": 3, "schema": "x"}])
+def test_a_line_that_says_nothing_is_named(tmp_path, event):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(encode({"event": "opened"}) + encode(event))
+    with pytest.raises(JournalError, match=r"line 2: it does not say what .* is damaged; restore"):
+        read(path)
+
+
+def test_events_that_open_a_session_know_their_line(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b"".join(encode({"event": kind}) for kind in ("a", "b", "opened", "c")))
+    first, second, opened, last = read(path)[0]
+    assert [type(event) for event in (second, last)] == [dict, dict]
+    assert (first.path, first.line, opened.path, opened.line) == (path, 1, path, 3)
+
+
 def test_closed_journal_and_missing_file(tmp_path):
     assert read(tmp_path / "none.jsonl") == ([], 0)
     journal = Journal(tmp_path)
@@ -164,7 +180,7 @@ def test_reading_while_it_is_written(tmp_path):
     thread = threading.Thread(target=look)
     thread.start()
     for number in range(300):
-        journal.append({"n": number, "text": "x" * 500})
+        journal.append({"event": "n", "n": number, "text": "x" * 500})
     done.set()
     thread.join()
     journal.close()
@@ -175,7 +191,9 @@ def test_reading_while_it_is_written(tmp_path):
 def test_appends_of_many_threads_do_not_mix(tmp_path):
     journal = Journal(tmp_path)
     threads = [
-        threading.Thread(target=lambda n=n: [journal.append({"n": n}) for _ in range(20)])
+        threading.Thread(
+            target=lambda n=n: [journal.append({"event": "n", "n": n}) for _ in range(20)]
+        )
         for n in range(8)
     ]
     for thread in threads:

@@ -1,11 +1,21 @@
 """A journal's events, written and read back as trials."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raytuner.budget import Entry
-from raytuner.events import ended_event, money_event, opened_facts, trial_event, units_event
-from raytuner.journal import Journal
+from raytuner.events import (
+    dropped_event,
+    ended_event,
+    look_event,
+    money_event,
+    opened_facts,
+    rung_event,
+    trial_event,
+    units_event,
+)
+from raytuner.journal import Journal, JournalError, encode, read
 from raytuner.objective import Cost, Failure, UnitScore
 from raytuner.record import Record
 from raytuner.trial import Trial
@@ -150,6 +160,61 @@ def test_readers_tolerate_what_later_versions_add():
     assert trial.values("hit")[0] == 1.0
     assert trial.cost == Cost(0.1, 1, 2, 3)
     assert trial.failure == trial.failures["b"] == LOST
+
+
+HIT = UnitScore("a", {"hit": 1.0})
+MISPLACED = {
+    "scores before the proposal": (
+        [opened(), scored("k", HIT), proposed("k", x=1)],
+        "line 2: 'units' is of 'k', which no line before it proposes",
+    ),
+    "an end before the proposal": ([opened(), over("k"), proposed("k")], "line 2: 'ended' is of"),
+    "a report before the proposal": (
+        [opened(), {**rung_event("k", 1), "t": 1.0}, proposed("k")],
+        "line 2: 'rung' is of 'k', which no line",
+    ),
+    "a proposal of another study only": (
+        [opened("other"), proposed("k"), opened(), {**dropped_event("k"), "t": 1.0}],
+        "line 4: 'dropped' is of 'k', which no line",
+    ),
+    "scores before the session": (
+        [scored("k", HIT), opened(), proposed("k")],
+        r"line 1: 'units' cannot be read \(it stands before any session\)",
+    ),
+    "a look before the session": (
+        [{**look_event(["k"], ["a"]), "t": 1.0}, opened()],
+        r"line 1: 'look' cannot be read \(it stands before",
+    ),
+    "a look at nothing": ([opened(), {"event": "look", "t": 1.0}], "line 2: 'look' has no 'keys'"),
+    "no trial": (
+        [opened(), {"event": "units", "t": 1.0, "rows": []}],
+        "line 2: 'units' has no 'key'",
+    ),
+    "rows of nothing": (
+        [opened(), proposed("k"), {"event": "units", "key": "k", "rows": [[]], "t": 1.0}],
+        "line 3: 'units' cannot be read",
+    ),
+    "a session of nobody": ([opened(), {"event": "opened", "t": 1.0}], "line 2: .* no 'study'"),
+    "no time": ([opened(), {"event": "closed"}], "line 2: 'closed' has no 't'"),
+}
+
+
+@pytest.mark.parametrize(("events", "words"), MISPLACED.values(), ids=MISPLACED)
+def test_what_cannot_be_replayed_is_named_by_file_and_line(tmp_path, events, words):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b"".join(map(encode, events)))
+    with pytest.raises(
+        JournalError, match=rf"journal\.jsonl, {words}.*is damaged; restore it"
+    ) as f:
+        Record("s", "c", UNITS, read(path)[0])
+    assert "\n" not in str(f.value)
+    with pytest.raises(JournalError, match=r"journal\.jsonl, line"):  # as a driver reads it
+        Record("s", "c", UNITS, list(Journal(tmp_path)))
+
+
+def test_what_was_never_in_a_file_has_no_line():
+    with pytest.raises(JournalError, match=r"^event 2 of a session: 'units' is of 'k'"):
+        Record("s", "c", UNITS, [opened(), scored("k", HIT)])
 
 
 def test_a_clock_that_is_set_back_takes_no_time_away():

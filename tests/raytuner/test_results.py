@@ -14,7 +14,7 @@ from scipy import stats
 import raytuner
 from raytuner import Study, run
 from raytuner.component import ConfigError
-from raytuner.journal import encode
+from raytuner.journal import JournalError, decode, encode
 from raytuner.proof.confidence import mean_interval, scale_of
 from raytuner.results import Results
 from raytuner.tables import COLUMNS, parquet_ready
@@ -248,6 +248,26 @@ def test_folders_without_a_run(tmp_path):
     (tmp_path / "journal.jsonl").write_bytes(encode({"event": "later"}))
     with pytest.raises(ConfigError, match="no run here"):
         Results.open(tmp_path)
+
+
+def test_a_file_is_no_run_folder(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("name: x")
+    with pytest.raises(ConfigError, match=r"study\.yaml is a file; give the folder of a run, such"):
+        Results.open(path)
+
+
+@pytest.mark.parametrize("name", ["study", "units", "name", "parameters", "goal"])
+def test_a_session_without_its_facts_is_named_by_its_line(tmp_path, name):
+    raytuner.run(study(), tmp_path)
+    path = tmp_path / "runs/t/journal.jsonl"
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    facts = {key: value for key, value in decode(first).items() if key != name}
+    facts.pop("metric")
+    path.write_bytes(encode(facts) + b"".join(rest))
+    with pytest.raises(JournalError, match=r"journal\.jsonl, line 1: 'opened' has no '(\w+)'") as f:
+        Results.open(path.parent)
+    assert f"'{'metric' if name == 'goal' else name}'" in str(f.value)
 
 
 def test_the_latest_study_of_a_folder_counts(tmp_path):
