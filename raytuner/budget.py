@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from raytuner.component import RaytunerError
+from raytuner.component import ConfigError, RaytunerError
 from raytuner.objective import Cost
 
 _PENNY = 1e-9
@@ -40,6 +40,13 @@ class Budget(BaseModel):
         gt=0,
         description="a configuration whose mean cost a question is confidently above is stopped",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping | cls):
+            raise ConfigError(f"give limits such as {{trials: 50, usd: 2}}, got {given!r:.80}")
+        return given
 
     def exceeded_never(self) -> bool:
         """Whether no limit of the sweep is given at all."""

@@ -78,7 +78,12 @@ FIELDS = {
         {"budget": {"seconds": -1}},
         "budget.seconds: Input should be greater than 0, got -1",
     ),
-    "a budget of one number": ({"budget": 3}, "budget: Input should be", "got 3"),
+    "a budget of one number": (
+        {"budget": 3},
+        "budget: give limits such as {trials: 50, usd: 2}, got 3\n",
+    ),
+    "a budget of a text": ({"budget": "5 $"}, "such as {trials: 50, usd: 2}, got '5 $'\n"),
+    "a budget of a list": ({"budget": [{"usd": 2}]}, "usd: 2}, got [{'usd': 2}]\n"),
     "negative retries": ({"retry": {"times": -1}}, "retry.times", "got -1"),
     "unknown search": (
         {"search": "gird"},
