@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from raytuner.printable import spell_params
 from raytuner.proof.split import owners
 from raytuner.results import Results
 from raytuner.trial import Trial
-from raytuner.verdict import Verdict, alpha_of, decide
+from raytuner.verdict import FEWEST_QUESTIONS, Compared, Verdict, alpha_of, decide
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,23 @@ class Comparison:
         if told is None:
             return f"NO VERDICT on {b} against {a}: {verdict.reason}."
         unit = f"points of {verdict.metric}" if verdict.points else f"in {verdict.metric}"
-        gain, low, high = (
-            f"{100 * value:+.1f}" if verdict.points else f"{value:+.3g}"
-            for value in (told.gain, told.low, told.high)
-        )
         way = "" if verdict.maximise else ", lower being better"
         return (
-            f"{verdict.status}: {b} against {a}: {gain} {unit} on {verdict.questions.held_out} "
-            f"questions ({100 * (1 - verdict.alpha):.3g} % interval {low} to {high}{way})."
+            f"{verdict.status}: {b} against {a}: {self._amount(told.gain)} {unit} on "
+            f"{verdict.questions.held_out} questions ({self._interval(told)}{way})."
         )
+
+    def _amount(self, value: float) -> str:
+        return f"{100 * value:+.1f}" if self.verdict.points else f"{value:+.3g}"
+
+    def _interval(self, told: Compared) -> str:
+        """Give the interval, or say why there is none."""
+        if math.isfinite(told.low) and math.isfinite(told.high):
+            level = f"{100 * (1 - self.verdict.alpha):.3g} % interval"
+            return f"{level} {self._amount(told.low)} to {self._amount(told.high)}"
+        if self.verdict.questions.groups < 2:
+            return "no interval: all of them come from one document (group), and it takes two"
+        return "no interval"
 
     def _repr_html_(self) -> str:
         return "".join(f"<p>{html.escape(line)}</p>" for line in self.lines)
@@ -92,11 +102,32 @@ class _Side:
         }
         self.all = (*results.record.units, *results.record.held_out)
         self.contents = results.contents
+        self._name, self._record, self._alone = name, results.record, alone
 
     def same(self, other: _Side, unit: str) -> bool:
         """Tell whether a question is the same in both runs."""
         mine, its = self.contents.get(unit), other.contents.get(unit)
         return mine == its or not (mine and its)
+
+    @property
+    def nothing(self) -> str | None:
+        """Why the trial has no answer that could count; None if it has one."""
+        if self.unseen:
+            return None
+        if self._alone:
+            return f"trial {self.trial.number} of run {self._name} has answered no question"
+        if not self._record.held_out:
+            return (
+                f"no questions of run {self._name} were held out, and a verdict needs at least "
+                f"{FEWEST_QUESTIONS}"
+            )
+        if self.trial.held.answered:
+            return f"an earlier search has gone by the held-out questions of run {self._name}"
+        have = [str(t.number) for t in self._record.current if t.held.answered]
+        return (
+            f"trial {self.trial.number} of run {self._name} has not answered the held-out "
+            f"questions: {_listed(have)}"
+        )
 
 
 def compare(
@@ -149,9 +180,21 @@ def compare(
         alpha=_alpha(a, b, challenger.trial),
         margin=a.trust.margin,
     )
+    if not fair:
+        none = "no question that had no part in choosing either trial has an answer of both"
+        verdict = replace(verdict, reason=standing.nothing or challenger.nothing or none)
     return Comparison(
         verdict, standing.trial, challenger.trial, _notes(standing, challenger, changed, fair)
     )
+
+
+def _listed(numbers: Sequence[str]) -> str:
+    """Say which trials have answered them."""
+    if not numbers:
+        return "no trial has"
+    if len(numbers) == 1:
+        return f"only trial {numbers[0]} has"
+    return f"only trials {', '.join(numbers[:-1])} and {numbers[-1]} have"
 
 
 def _alpha(a: Results, b: Results, challenger: Trial) -> float:

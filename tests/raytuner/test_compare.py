@@ -98,6 +98,50 @@ def test_too_few_unseen_questions_give_no_verdict(tmp_path):
     assert "no questions" in found.verdict.reason
 
 
+def test_a_trial_that_has_not_met_the_held_out_questions_is_told_so(tmp_path):
+    a = run(tmp_path / "a", Contents(), **ONE)
+    b = run(tmp_path / "b", Contents())
+    have = {trial.number for trial in b.compared}
+    other = next(t.number for t in b.record.current if t.number not in have)
+    found = compare(a, b, trial_b=other)
+    assert found.verdict.status == "NONE"
+    reason = found.verdict.reason
+    assert reason.startswith(f"trial {other} of run B has not answered the held-out questions: ")
+    told = reason.rpartition(": only trials ")[2].removesuffix(" have")
+    assert {int(number) for number in told.replace(" and", ",").split(", ")} == have
+    assert f"NO VERDICT on B's trial {other} against A's trial 0: {reason}." == found.sentence
+    assert "of run A has not answered" in compare(b, a, trial_a=other).verdict.reason
+
+
+def test_no_interval_of_questions_of_one_document_is_said_and_why(tmp_path):
+    class Chapters(Contents):
+        def groups(self):
+            return {unit: f"d{int(unit[1:]) // 25}" for unit in self.units()}
+
+    a = run(tmp_path / "a", Chapters(units=750, at={1: 0.4}), **ONE)
+    b = run(tmp_path / "b", Chapters(units=25, at={1: 0.6}), **ONE)
+    found = compare(a, b)
+    assert found.verdict.questions[1:3] == (25, 1)
+    assert found.verdict.status == "NOT PROVEN"
+    assert "inf" not in found.sentence
+    assert (
+        "(no interval: all of them come from one document (group), and it takes" in found.sentence
+    )
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_it_is_said_why_no_question_counts(tmp_path):
+    a, b = run(tmp_path / "a", Contents()), run(tmp_path / "b", Contents())
+    b.record.spoiled = frozenset(b.record.held_out)
+    reason = compare(a, b).verdict.reason
+    assert reason == "an earlier search has gone by the held-out questions of run B"
+    half = len(a.record.held_out) // 2
+    a.record.spoiled = frozenset(a.record.held_out[:half])
+    b.record.spoiled = frozenset(b.record.held_out[half:])
+    reason = compare(a, b).verdict.reason
+    assert reason == "no question that had no part in choosing either trial has an answer of both"
+
+
 def test_the_command_says_it_and_fails_unless_proven(tmp_path, command):
     run(tmp_path / "a", Contents(), **ONE)
     run(tmp_path / "b", Contents())
