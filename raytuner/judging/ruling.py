@@ -103,11 +103,17 @@ def _missing(
         return None
     first = lacking[0]
     failed = next(iter(first.held.failures.values()), None)
-    why = f" ({failed.kind}: {failed.message})" if failed else "; run the study again to go on"
+    why = f" ({failed.kind}: {failed.message})" if failed else f"; {_onwards(results)}"
     return (
         f"trial {first.number} lacks {len(first.held.missing())} of {held_out} held-out "
         f"questions{why}"
     )
+
+
+def _onwards(results: Results) -> str:
+    """Say how a study that was cut short goes on; with a budget that is used it would not."""
+    used = (results.stop_reason or "").startswith("the budget")
+    return f"{'raise the budget and ' if used else ''}run the study again to go on"
 
 
 def _nobody(results: Results) -> str | None:

@@ -19,6 +19,7 @@ from raytuner.proof.confidence import mean_interval, scale_of
 from raytuner.results import Results
 from raytuner.tables import COLUMNS, parquet_ready
 from tests.raytuner.probes import SPACE, Questions, study, table, worth
+from tests.raytuner.sweeping.test_finals import Graded
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +249,21 @@ def test_folders_without_a_run(tmp_path):
     (tmp_path / "journal.jsonl").write_bytes(encode({"event": "later"}))
     with pytest.raises(ConfigError, match="no run here"):
         Results.open(tmp_path)
+
+
+def test_a_study_whose_budget_ran_out_in_the_finals_goes_on_with_a_larger_one(tmp_path):
+    fields = {"budget": {"usd": 1.5}, "scheduler": "none", "retry": {"times": 0, "wait": 0}}
+    results = raytuner.run(study(Graded(usd=0.01), **fields), tmp_path)
+    said = "held-out questions; raise the budget and run the study again to go on"
+    assert results.stop_reason.startswith("the budget of $1.5")
+    for found in (results, Results.open(tmp_path / "runs/t")):
+        assert found.verdict.status == "NONE"
+        assert found.verdict.reason.endswith(said)
+    stopped = Results.open(tmp_path / "runs/t")
+    stopped.stop_reason = "interrupted"
+    assert stopped.verdict.reason.endswith("held-out questions; run the study again to go on")
+    again = raytuner.run(study(Graded(usd=0.01), **{**fields, "budget": {"usd": 15}}), tmp_path)
+    assert again.verdict.status != "NONE"
 
 
 def test_a_file_is_no_run_folder(tmp_path):
