@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Any, NamedTuple
 
 from raytuner.charts.scatter import Point
@@ -74,6 +75,11 @@ class Report:
         return {leader.trial.number: leader.role for leader in self.leaders}
 
     @property
+    def recommended(self) -> int | None:
+        """Give the trial that the verdict says to use; None where there is no verdict."""
+        return _recommended(self.verdict)
+
+    @property
     def scored(self) -> list[Trial]:
         """List the complete trials, best first."""
         return [t for t in self.results.ranked if self.results.score(t) is not None]
@@ -123,25 +129,38 @@ def _verdict(results: Results) -> Mapping[str, Any] | None:
     return None if found is None else dict(found.to_dict())
 
 
+def _recommended(verdict: Mapping[str, Any] | None) -> int | None:
+    if verdict is None or verdict["status"] == "NONE":
+        return None
+    number: int | None = verdict.get("recommended")
+    return number
+
+
 _ROLES = {"best": "best in search", "second": "second in search", "cheap": "cheaper alternative"}
 
 
 def _leaders(results: Results, verdict: Mapping[str, Any] | None) -> list[Leader]:
     by_number = {trial.number: trial for trial in results.record.current}
     roles: dict[int, str] = {}
-    if verdict and verdict.get("recommended") is not None:
-        roles[verdict["recommended"]] = "recommended"
+    if (recommended := _recommended(verdict)) is not None:
+        roles[recommended] = "recommended"
     for finalist in (verdict or {}).get("finalists") or ():
         roles.setdefault(finalist["trial"], _ROLES.get(finalist["role"], finalist["role"]))
     standing = results.baseline.number if results.baseline else None
     if not set(roles) - {standing}:  # nothing was compared yet: show what leads
-        complete = [trial for trial in results.ranked if results.score(trial) is not None]
-        for trial, role in zip(complete[:2], ("best so far", "second"), strict=False):
+        for trial, role in zip(_ahead(results), ("best so far", "second"), strict=False):
             roles.setdefault(trial.number, role)
     if results.baseline is not None:
         number = results.baseline.number
-        roles[number] = "recommended, as it stands" if number in roles else "as it stands"
+        roles[number] = f"{roles[number]}, as it stands" if number in roles else "as it stands"
     return [Leader(by_number[n], role) for n, role in roles.items() if n in by_number]
+
+
+def _ahead(results: Results) -> list[Trial]:
+    """List the best trial and those that come after it and may be chosen as well."""
+    kept = [t for t in results.ranked if results.score(t) is not None and not results.broken(t)]
+    best = results.best
+    return list(dropwhile(lambda trial: trial is not best, kept))
 
 
 def _explained(

@@ -37,7 +37,6 @@ def render(report: Report) -> str:
         Axis(plain(results.metric or "score"), [tick_label(m) for m in marks],
              [(m - low) / reach for m in marks])
     )  # fmt: skip
-    recommended = (report.verdict or {}).get("recommended")
     lines = []
     for row, (trial, score, exact) in enumerate(standings):
         share = (score - low) / reach
@@ -47,7 +46,7 @@ def render(report: Report) -> str:
             Line(
                 trial.number, [*places_, share], share if results.maximise else 1 - share,
                 f"trial {trial.number}: {number(score, 4) if exact else about(score)}; {said}",
-                strong=trial.number == recommended, baseline=trial.baseline, faint=not exact,
+                strong=trial.number == report.recommended, baseline=trial.baseline, faint=not exact,
             )
         )  # fmt: skip
     title = "Parallel coordinates of all trials"

@@ -32,7 +32,8 @@ def render(report: Report) -> str:
     )
     sentence = element("p", escape(_said(verdict)), class_="sentence")
     reason = strike(plain(verdict.get("reason") or ""))
-    reason = "" if reason in _said(verdict) else paragraph(reason, "reason")
+    told = reason in strike(plain(verdict["sentence"]))  # as it is spelt there, without a capital
+    reason = "" if told else paragraph(reason, "reason")
     heading = element("h2", "The verdict", id="verdict-title", class_="unseen")
     below = [element("div", part) for part in (_change(report), _next(report, verdict)) if part]
     parts = [_gains(verdict), _picture(report, verdict), element("div", *below, class_="pair")]
@@ -192,8 +193,7 @@ def _change(report: Report) -> str:
     leader = next((one for one in report.leaders if one.trial is not baseline), None)
     if leader is None:
         return ""
-    verdict = report.verdict or {}
-    if verdict.get("recommended") == (baseline.number if baseline else None) and baseline:
+    if baseline is not None and report.recommended == baseline.number:
         title = f"What was tried instead: trial {leader.trial.number}, {leader.role}"
     else:
         title = f"What trial {leader.trial.number} ({leader.role}) changes"

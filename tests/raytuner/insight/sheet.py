@@ -50,3 +50,20 @@ def made(function, space, *, units=12, documents=None, maximise=True, base=None,
     return study(
         objective, space=space, **{"scheduler": {"kind": "none"}, "metric": "score", **fields}
     )
+
+
+def over_a_limit(standing=0, **fields):
+    """A study whose better configuration, x = 1, is complete and costs more than it may.
+
+    Its price swings too much for anybody to be sure before the end.
+    """
+
+    def scores(params, question):
+        x = params["x"]
+        return {
+            "score": 0.3 + 0.2 * x + 0.1 * (question % 2),
+            "price": 1 + 1.4 * x * (question % 2),
+        }
+
+    given = {"units": 60, "base": {"x": standing}, "limits": ["price <= 1.5"], **fields}
+    return made(scores, {"x": [0, 1]}, **given)
