@@ -57,7 +57,7 @@ class Chart:
         """Write an `.svg` file (of a single drawing) or an `.html` page.
 
         Raises:
-            ConfigError: another suffix, or several drawings for one SVG file.
+            ConfigError: another suffix, several drawings for one SVG file, or no such folder.
         """
         path = Path(path)
         if path.suffix == ".svg" and len(self._drawings) == 1:
@@ -69,7 +69,10 @@ class Chart:
                 f"end in .html: there are {len(self._drawings)} drawings"
             )  # fmt: skip
             raise ConfigError(f"{str(path)!r} must {wanted}")
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None
         return path
 
 
@@ -201,7 +204,7 @@ class Plots:
         trials = [trial for trial in results.ranked if results.score(trial) is not None]
         if not trials:
             raise ConfigError(f"{results.name}: no trial is complete yet")
-        scores = [float(results.score(trial) or 0.0) for trial in trials]
+        scores, best = [float(results.score(trial) or 0.0) for trial in trials], results.best
         axes, columns = [], []
         for name in results.parameters:
             axis, places = _axis(name, trials)
@@ -217,7 +220,7 @@ class Plots:
                 [*(column[number] for column in columns), heights[number]],
                 heights[number] if results.maximise else 1.0 - heights[number],
                 label=f"trial {trial.number}: {scores[number]:.4f}, {spell_params(trial.params)}",
-                strong=number == 0,
+                strong=trial is best,
                 baseline=trial.baseline,
             )
             for number, trial in enumerate(trials)

@@ -4,8 +4,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+import raytuner
 from raytuner.component import ConfigError
 from raytuner.insight import Plots
+from tests.raytuner.insight.sheet import over_a_limit
 
 SPACE = {"chunk.size": [128, 256, 512], "model": ["a", "<script>"], "rate": [0.1, 0.2]}
 GOALS = {"score": "max", "price": "min"}
@@ -49,6 +51,13 @@ def test_a_single_drawing_is_svg(plot, draw, tmp_path):
         chart.save(tmp_path / "a.png")
 
 
+def test_a_place_that_cannot_be_written_is_one_sentence(plot, tmp_path):
+    for name in ("v.svg", "v.html"):
+        path = tmp_path / "nowhere" / name
+        with pytest.raises(ConfigError, match=f"nowhere/{name} cannot be written: No such file"):
+            plot.parallel().save(path)
+
+
 def test_importance_is_a_drawing_a_parameter(plot, tmp_path):
     chart = plot.importance()
     assert chart._repr_svg_() is None
@@ -63,6 +72,14 @@ def test_importance_is_a_drawing_a_parameter(plot, tmp_path):
 def test_every_trial_is_a_line_and_a_point(plot):
     assert plot.parallel()._repr_svg_().count("trial ") >= 12
     assert plot.pareto(GOALS)._repr_svg_().count("<circle") >= 12
+
+
+def test_what_is_over_a_limit_is_not_drawn_as_the_best():
+    found = raytuner.run(over_a_limit(), in_memory=True)
+    svg = Plots(found).parallel()._repr_svg_()
+    assert found.ranked[0] is not found.best
+    width = {one.get("data-trial"): one.get("stroke-width") for one in parsed(svg).iter()}
+    assert float(width[str(found.best.number)]) > float(width[str(found.ranked[0].number)])
 
 
 def test_heatmap_has_the_mean_of_every_cell(run):
