@@ -11,6 +11,7 @@ from raytuner.component import ConfigError
 from raytuner.insight import curve, importance, pareto
 from raytuner.insight.matrix import common
 from raytuner.insight.pareto import Direction
+from raytuner.insight.reach import reach_of
 from raytuner.objective import UNIT_USD
 from raytuner.results import Results
 from raytuner.trial import Trial
@@ -141,9 +142,9 @@ def standings_of(results: Results) -> list[Standing]:
 
     A trial that was stopped early has answered other questions than the rest, so its own mean
     says little. It gets the mean of a complete trial (the baseline, else the best one) plus the
-    paired difference on the questions that both have answered.
+    paired difference on the questions that both have answered, within what scores can be.
     """
-    found, standing = [], results.baseline
+    found, standing, reach = [], results.baseline, reach_of(results)
     if standing is None or results.score(standing) is None:
         standing = results.best
     level = None if standing is None else results.score(standing)
@@ -155,6 +156,7 @@ def standings_of(results: Results) -> list[Standing]:
             gain = results.difference(trial, standing)
             if gain is not None:
                 sign = 1.0 if results.maximise else -1.0
-                found.append(Standing(trial, level + sign * gain.estimate, exact=False))
+                estimate = reach.nearest(level + sign * gain.estimate)
+                found.append(Standing(trial, estimate, exact=False))
     sign = -1.0 if results.maximise else 1.0
     return sorted(found, key=lambda s: (not s.exact, sign * s.score, s.trial.key))
