@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +56,20 @@ def _leader(results: Results) -> list[str]:
     score = results.score(best)
     said = [f"Best: {results.metric} {score:.4f}, trial {best.number}: {spell_params(best.params)}"]
     if baseline is best:
-        said.append("  This is the configuration as it stands; nothing that was tried beats it.")
+        tried = "nothing that was tried"
+        if any(results.broken(trial) for trial in _before(results, best)):
+            tried += " within the limits"
+        said.append(f"  This is the configuration as it stands; {tried} beats it.")
     elif baseline is not None:
         gain = results.difference(best, baseline)
         said.append(f"  Against the configuration as it stands: {_gain(gain, curve=curve)}")
     said += [*([] if curve else [_contenders(results)]), *_cut(best, baseline)]
     return [*said, *(_noisy(one) for one in noise(best))]
+
+
+def _before(results: Results, best: Trial) -> Iterator[Trial]:
+    """Give the trials that score better than the best one, and may not be it."""
+    return takewhile(lambda trial: trial is not best, results.ranked)
 
 
 def _noisy(found: Noise) -> str:
@@ -82,20 +91,29 @@ def _gain(gain: Interval | None, *, curve: bool) -> str:
 
 
 def _contenders(results: Results) -> str:
-    count = len(results.contenders())
-    others = sum(results.score(trial) is not None for trial in results.record.current) - 1
-    questions = len(results.record.units)
+    """Say how many of the others that keep to the limits the questions tell the best one from."""
+    whole = [trial for trial in results.record.current if results.score(trial) is not None]
+    others = sum(not results.broken(trial) for trial in whole) - 1
     if not others:
-        return "  There is nothing to compare it with yet."
+        over = "No other complete trial keeps to the limits."
+        return f"  {over if len(whole) > 1 else 'There is nothing to compare it with yet.'}"
+    count, units = len(results.contenders()), len(results.record.units)
+    asked = "1 question" if units == 1 else f"{units} questions"
     if results.record.held_out:
-        told = f"all {others} others" if not count else f"all but {count} of {others} others"
-        return f"  The {questions} questions searched tell it apart from {told} (paired, 95 %)."
+        return f"  The {asked} searched {_apart(count, others)} (paired, 95 %)."
     if not count:
-        return f"  {questions} questions tell it apart from all {others} others (paired, 95 %)."
-    return (
-        f"  A lead, not a proof: {questions} questions cannot tell it apart from {count} of "
-        f"{others} others (paired, 95 %)."
-    )
+        return f"  {asked} {_apart(count, others)} (paired, 95 %)."
+    whom = "the other one" if others == 1 else f"{count} of {others} others"
+    return f"  A lead, not a proof: {asked} cannot tell it apart from {whom} (paired, 95 %)."
+
+
+def _apart(count: int, others: int) -> str:
+    """Say from whom it is told apart, if `count` of the others cannot be."""
+    if count == others:
+        return f"cannot tell it apart from {'the other one' if others == 1 else 'any other one'}"
+    if count:
+        return f"tell it apart from all but {count} of {others} others"
+    return f"tell it apart from {'the other one' if others == 1 else f'all {others} others'}"
 
 
 def _cut(best: Trial, baseline: Trial | None) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from raytuner.insight.reach import reach_of
 from raytuner.printable import plain, spell, spell_params
 from raytuner.results import Results
 from raytuner.trial import Trial
@@ -35,10 +36,11 @@ def print_table(results: Results, count: int | None) -> None:
     metrics = metric_names(results)
     console = Console(highlight=False)
     table = _table(results, shown, metrics, lines=console.is_terminal)
+    click.echo(_title(results))  # of its own: rich would wrap it at the width of the table
     if not console.is_terminal:
         _print_lines(table)
     elif _natural_width(table) > console.width:
-        _print_list(results, shown, metrics)
+        _print_list(shown, metrics)
     else:
         console.print(table)
     if len(rows) > len(shown):
@@ -55,12 +57,14 @@ def metric_names(results: Results) -> list[str]:
 
 def table_rows(results: Results) -> list[Row]:
     """Spell every trial, best first."""
-    metrics = metric_names(results)
+    metrics, reach = metric_names(results), reach_of(results)
     rows = []
     records = results.trials[["low", "high"]].to_dict("records") if results.ranked else []
     for trial, record in zip(results.ranked, records, strict=True):
         low, high = record["low"], record["high"]
         known = low is not None and low == low  # noqa: PLR0124 - NaN differs from itself
+        if known:
+            low, high = reach.shown(low, high)
         rows.append(
             Row(
                 number=f"{trial.number}{'*' if trial.baseline else ''}",
@@ -70,18 +74,20 @@ def table_rows(results: Results) -> list[Row]:
                 ],
                 scores=[_score(trial.mean(metric)) for metric in metrics],
                 interval=f"{low:.3f} to {high:.3f}" if known else "",
-                status=_status(trial, results.metric),
+                status=_status(results, trial),
                 trial=trial,
             )
         )
     return rows
 
 
-def _status(trial: Trial, metric: str | None) -> str:
-    """Say how a trial ended, and with what, if it was stopped early."""
+def _status(results: Results, trial: Trial) -> str:
+    """Say how a trial ended, and with what, if it was stopped early; or that it cannot be best."""
+    if trial.status == "complete" and results.broken(trial):
+        return "complete, over a limit"
     if trial.status not in {"paused", "pruned"}:
         return trial.status
-    answered = trial.answered
+    answered, metric = trial.answered, results.metric
     score = trial.mean(metric, answered) if metric else None
     so_far = "" if score is None else f": {score:.4f}"
     if trial.reason:
@@ -93,16 +99,18 @@ def _score(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
+def _title(results: Results) -> str:
+    count = len(results.record.current)
+    many = "1 trial" if count == 1 else f"{count} trials, best first"
+    return f"{plain(results.name)}: {many}"
+
+
 def _table(results: Results, rows: Sequence[Row], metrics: Sequence[str], *, lines: bool) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    title = f"{plain(results.name)}: {len(results.record.current)} trials, best first"
-    table = Table(
-        title=Text(title), title_justify="left", box=box.HEAVY_HEAD if lines else None,
-        pad_edge=lines,
-    )  # fmt: skip
+    table = Table(box=box.HEAVY_HEAD if lines else None, pad_edge=lines)
     table.add_column("#", justify="right", no_wrap=True)
     for name in results.parameters:
         table.add_column(Text(plain(name)), no_wrap=True)
@@ -133,9 +141,8 @@ def _print_lines(table: Table) -> None:
         click.echo(line.rstrip())
 
 
-def _print_list(results: Results, rows: Sequence[Row], metrics: Sequence[str]) -> None:
+def _print_list(rows: Sequence[Row], metrics: Sequence[str]) -> None:
     """Print two lines a trial: its scores, then its parameters."""
-    click.echo(f"{plain(results.name)}: {len(results.record.current)} trials, best first")
     for row in rows:
         pairs = zip(metrics, row.scores, strict=True)
         scores = ", ".join(f"{plain(name)} {score}" for name, score in pairs if score)

@@ -75,9 +75,8 @@ def test_it_says_what_leads_and_that_this_is_no_proof():
 
     assert said[0] == "Best: recall 0.6250, trial 1: a = y"
     assert said[1].startswith("  Against the configuration as it stands: +0.0750, 95 % interval -")
-    assert (
-        said[2] == "  A lead, not a proof: 4 questions cannot tell it apart from 1 of 1 others "
-        "(paired, 95 %)."
+    assert said[2] == (
+        "  A lead, not a proof: 4 questions cannot tell it apart from the other one (paired, 95 %)."
     )
 
 
@@ -86,7 +85,7 @@ def test_it_says_when_questions_tell_the_best_apart():
 
     said = lines(results_of(Scripted(scores)))
 
-    assert said[1] == "  200 questions tell it apart from all 1 others (paired, 95 %)."
+    assert said[1] == "  200 questions tell it apart from the other one (paired, 95 %)."
 
 
 def test_it_says_when_nothing_beats_what_there_is():
