@@ -41,15 +41,21 @@ def print_status(results: Results, *, as_json: bool) -> None:
         "best": dict(best.params) if best else None,
         results.metric or "metric": results.score(best) if best else None,
         "stopped": results.stop_reason,
-        "usd": results.record.spent_usd,
+        "usd": round(results.record.spent_usd, 10),  # sums of prices end in noise
     }
     if as_json:
         print_json(facts)
         return
+    facts["usd"] = _dollars(results.record.spent_usd)
     for name, value in facts.items():
         if value is not None:
             shown = spell_params(value) if isinstance(value, Mapping) else plain(value)
             click.echo(f"{name:>20}: {shown}")
+
+
+def _dollars(amount: float) -> float:
+    """Round dollars for people: to hundredths of a cent, and what is less to two digits."""
+    return round(amount, 4) if amount >= 0.001 else float(f"{amount:.2g}")
 
 
 def _state(results: Results) -> str:

@@ -1,5 +1,7 @@
 """What `check` and `status` say: how many trials there will be, where they are compared."""
 
+import json
+
 import pytest
 
 import raytuner
@@ -78,3 +80,22 @@ def test_trials_that_wait_are_not_called_stopped(tmp_path):
         raytuner.run(study(Questions(units=16), scheduler=halving), tmp_path, listener=Listener())
     said = lines(Results.open(tmp_path / "runs/t"))
     assert "Early stopping: 8 of 9 trials wait to be compared." in said
+
+
+@pytest.mark.parametrize(
+    ("spent", "told", "exact"),
+    [
+        (3.0599999999999787, "3.06", 3.06),
+        (0.1 + 0.2, "0.3", 0.3),
+        (1234.56789, "1234.5679", 1234.56789),
+        (0.00012345, "0.00012", 0.00012345),
+        (0.0, "0.0", 0.0),
+    ],
+)
+def test_status_tells_dollars_without_noise(capsys, spent, told, exact):
+    results = raytuner.run(study(Questions(), budget={"trials": 1}), in_memory=True)
+    results.record.spent_usd = spent
+    print_status(results, as_json=False)
+    assert f" usd: {told}\n" in capsys.readouterr().out
+    print_status(results, as_json=True)
+    assert json.loads(capsys.readouterr().out)["usd"] == exact
