@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from raytuner.component import ConfigError, digest
-from raytuner.objective import UNIT_TOKENS, UNIT_USD, Cost, Meter, ObjectiveFailure, Params
+from raytuner.objective import Cost, Meter, ObjectiveFailure, Params
 from raytuner.own.command_runner import Runner, read_lines, refuse
 from raytuner.own.command_settings import CommandSettings
 from raytuner.own.configuration import Config
@@ -15,7 +15,7 @@ from raytuner.own.generated import required
 from raytuner.own.objective import standing
 from raytuner.own.payments import Payments
 from raytuner.own.program_lines import Line
-from raytuner.own.reading import read_result, spent
+from raytuner.own.reading import COSTS, measured, read_result, spent
 from raytuner.schedule import Schedule
 from raytuner.training import Step, Trainable
 
@@ -72,12 +72,12 @@ class CommandTraining(Trainable):
         return standing(self.config, names)
 
     def metrics(self) -> tuple[str, ...] | None:
-        """Name the metrics that are declared; else only the first result can tell."""
-        return self.settings.metrics or None
+        """Name what is declared, and costs; without a declaration the first result has to tell."""
+        return measured(self.settings.metrics)
 
     def maximise(self, metric: str) -> bool:
         """Tell whether more of a metric is better."""
-        return metric not in {UNIT_USD, UNIT_TOKENS, *self.settings.minimise}
+        return metric not in {*COSTS, *self.settings.minimise}
 
     def train(self, schedule: Schedule, first: int, last: int, meter: Meter) -> Iterator[Step]:
         """Run the program; give its lines from `first` to `last`."""

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from raytuner.checkpoints import Checkpoint
-from raytuner.objective import UNIT_TOKENS, UNIT_USD, Cost, Failure, ObjectiveFailure
-from raytuner.own.reading import as_number, read_result, spent
+from raytuner.objective import Cost, Failure, ObjectiveFailure
+from raytuner.own.reading import COSTS, as_number, read_result, spent
 from raytuner.training import Step
 
 NOTHING = Cost()
@@ -58,7 +58,7 @@ def remembering(state: Checkpoint, past: Sequence[Mapping[str, float]]) -> Check
 
 def required(step: Step) -> tuple[str, ...]:
     """Name the metrics that every further step has to have: not all steps need cost money."""
-    return tuple(name for name in step.scores if name not in {UNIT_USD, UNIT_TOKENS})
+    return tuple(name for name in step.scores if name not in COSTS)
 
 
 def complete(step: Step, wanted: Sequence[str], number: int) -> Step:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from raytuner.cache_folder import default_cache_dir
 from raytuner.checkpoints import Checkpoint, Checkpoints
 from raytuner.component import ConfigError, digest
-from raytuner.objective import UNIT_TOKENS, UNIT_USD, Cost, Meter, Params
+from raytuner.objective import Cost, Meter, Params
 from raytuner.own.awaiting import run_apart
 from raytuner.own.configuration import Config
 from raytuner.own.generated import (
@@ -40,6 +40,7 @@ from raytuner.own.generated import (
 from raytuner.own.identity import bare, identity, plain
 from raytuner.own.objective import standing
 from raytuner.own.payments import Pay, Payments
+from raytuner.own.reading import COSTS, measured
 from raytuner.schedule import Schedule, at_step, spelled, until
 from raytuner.training import Step, Trainable
 
@@ -119,12 +120,12 @@ class GeneratorObjective(Trainable):
         return self._identity
 
     def metrics(self) -> tuple[str, ...] | None:
-        """Name the declared metrics, if there are any."""
-        return self._metrics or None
+        """Name what is declared, and costs; without a declaration the first step has to tell."""
+        return measured(self._metrics)
 
     def maximise(self, metric: str) -> bool:
         """Tell whether more of a metric is better."""
-        return metric not in {UNIT_USD, UNIT_TOKENS, *self._minimise}
+        return metric not in {*COSTS, *self._minimise}
 
     def defaults(self, names: Sequence[str]) -> Params | None:
         """Give the configuration as it stands, if `fixed` has a value for every parameter."""

@@ -9,17 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from raytuner.component import ConfigError, digest
-from raytuner.objective import (
-    UNIT_TOKENS,
-    UNIT_USD,
-    Exchange,
-    Objective,
-    Params,
-)
+from raytuner.objective import Exchange, Objective, Params
 from raytuner.own.configuration import Config
 from raytuner.own.function import UNIT
 from raytuner.own.identity import plain
 from raytuner.own.items import Items
+from raytuner.own.reading import COSTS, measured
 from raytuner.own.settings import Declared
 
 _QUESTIONS = ("question", "input", "prompt", "text")
@@ -98,12 +93,12 @@ class OwnObjective(Objective):
         return Config({**self.config, **params})
 
     def metrics(self) -> tuple[str, ...] | None:
-        """Name the metrics that are declared; else only the first result can tell."""
-        return self.settings.metrics or None
+        """Name what is declared, and costs; without a declaration the first result has to tell."""
+        return measured(self.settings.metrics)
 
     def maximise(self, metric: str) -> bool:
         """Tell whether more of a metric is better."""
-        return metric not in {UNIT_USD, UNIT_TOKENS, *self.settings.minimise}
+        return metric not in {*COSTS, *self.settings.minimise}
 
     def defaults(self, names: Sequence[str]) -> Params | None:
         """Give the configuration as it stands, if it has a value for every parameter."""

@@ -15,6 +15,10 @@ SINGLE = "score"
 """Name of a metric that is given as a bare number."""
 
 
+COSTS = (UNIT_USD, UNIT_TOKENS)
+"""Metrics that any result may have beside those that are declared: see `read_result`."""
+
+
 class Reading(NamedTuple):
     """What was given for one unit.
 
@@ -60,6 +64,14 @@ def read_result(given: Any, metrics: Sequence[str] = ()) -> Reading:
             del fields[name]
     _check(scores, metrics, fields)
     return Reading(scores, cost, fields)
+
+
+def measured(declared: Sequence[str]) -> tuple[str, ...] | None:
+    """Name what a study may optimise and limit: what is declared, the goal first, and costs.
+
+    None if nothing is declared: only a result can tell.
+    """
+    return tuple(dict.fromkeys((*declared, *COSTS))) if declared else None
 
 
 def spent(given: Any) -> Cost:

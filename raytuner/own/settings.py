@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from raytuner.component import ConfigError, refuse_unknown
 from raytuner.own.configuration import flat
 from raytuner.own.items import Fields
+from raytuner.own.reading import measured
 
 
 class Declared(BaseModel):
@@ -73,9 +74,8 @@ class Declared(BaseModel):
         for name in ("group", "stratum"):
             if getattr(self, name) is not None and self.items is None:
                 raise ConfigError(f"{name}: it names a field of items, and there are none", (name,))
-        for name in self.minimise:
-            if self.metrics and name not in self.metrics:
-                refuse_unknown([name], self.metrics, "not among the metrics", ("minimise",))
+        if known := measured(self.metrics):
+            refuse_unknown(self.minimise, known, "not among the metrics", ("minimise",))
 
     @property
     def fields(self) -> Fields:

@@ -31,6 +31,14 @@ def test_a_declared_function_is_called_and_pickled_as_before():
     assert isinstance(adapted(bare, {}, None, 0), CallableObjective)
 
 
+def test_costs_may_be_named_among_what_is_minimised():
+    declared = objective(metrics=("hit",), minimise=("usd_per_question",))(lambda config: 1)
+    made = adapted(declared, {}, None, 0)
+    assert made.metrics() == ("hit", "usd_per_question", "tokens_per_question")
+    first = objective(metrics=("usd_per_question", "hit"))(lambda config: 1)
+    assert adapted(first, {}, None, 0).metrics()[:2] == ("usd_per_question", "hit")
+
+
 def test_which_objective_a_callable_becomes():
     assert isinstance(adapted(plain_config, {"k": 1}, None, 0), FunctionObjective)
     assert isinstance(adapted(print, {}, None, 0), FunctionObjective)

@@ -34,6 +34,11 @@ async def ask(item, config):
     return {"hit": (item["n"] * config["x"]) % 7 / 7, "said": f"{item['n']}"}
 
 
+@objective(items=ROWS, group="doc", metrics=("hit",), config={"x": 1})
+def priced(item, config):
+    return {"hit": float(item["n"] * 7 % 10 < 2 + 2 * config["x"]), "cost_usd": config["x"] / 250}
+
+
 @objective(metrics=["worth"], minimise="worth", config={"x": 3, "model": {"size": 2}})
 def whole(config):
     return config["x"] * config["model"]["size"]

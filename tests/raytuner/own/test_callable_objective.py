@@ -13,11 +13,11 @@ from raytuner.budget import BudgetExhaustedError, Purse
 from raytuner.component import ConfigError
 from raytuner.decorator import adapted
 from raytuner.meter import WorkMeter
-from raytuner.objective import LATENCY, UNIT_USD, Cost, Tally
+from raytuner.objective import LATENCY, UNIT_TOKENS, UNIT_USD, Cost, Tally
 from raytuner.own.callable_objective import CallableObjective
 from raytuner.study import Study
 from tests.raytuner.own import own_probes
-from tests.raytuner.own.own_probes import ROWS, answer, ask, faulty, faulty_later, whole
+from tests.raytuner.own.own_probes import ROWS, answer, ask, faulty, faulty_later, priced, whole
 from tests.raytuner.probes import BACKENDS, same, table
 
 SMALL = ROWS[:6]
@@ -118,7 +118,7 @@ def test_without_items_there_is_one_result():
     assert objective.defaults(["y"]) is None
     assert objective.export({"x": 5}) == {"x": 5, "model": {"size": 2}}
     assert not objective.maximise("worth")
-    assert objective.metrics() == ("worth",)
+    assert objective.metrics() == ("worth", UNIT_USD, UNIT_TOKENS)
     assert objective.plan([]) == {}
 
 
@@ -229,6 +229,34 @@ def test_the_same_table_on_every_backend(tmp_path, function, backend, expected):
 def test_a_metric_that_is_not_declared_cannot_be_the_goal():
     with pytest.raises(ConfigError, match=r"metric: 'hits' is not measured; .*'hit'"):
         raytuner.run(own(answer, metric="hits"), in_memory=True)
+
+
+def test_what_is_paid_can_be_limited_without_declaring_it(tmp_path):
+    results = raytuner.run(own(priced, limits=["usd_per_question <= 0.01"]), tmp_path)
+    assert results.metric == "hit"
+    assert results.best.params == {"x": 2}
+    assert results.best.mean(UNIT_USD) == pytest.approx(0.008)
+    dear = next(trial for trial in results.record.current if trial.params["x"] == 3)
+    assert dear not in results.compared
+    assert raytuner.run(own(priced), in_memory=True).best.params == {"x": 3}
+
+
+@pytest.mark.parametrize(
+    ("metric", "best"),
+    [({"hit": 1, UNIT_USD: -20}, 3), ({"hit": 1, UNIT_USD: -100}, 1), (["hit", UNIT_USD], 3),
+     (UNIT_USD, 1)],
+)  # fmt: skip
+def test_what_is_paid_can_be_a_goal_without_declaring_it(metric, best):
+    results = raytuner.run(own(priced, metric=metric, scheduler="none"), in_memory=True)
+    assert results.best.params == {"x": best}
+
+
+def test_a_goal_that_nothing_reports_ends_the_study_after_one_trial(tmp_path):
+    words = "metric: 'usd_per_question' is not measured; the objective reports: hit"
+    with pytest.raises(ConfigError, match=words):
+        raytuner.run(own(answer, metric={"hit": 1, UNIT_USD: -20}), tmp_path)
+    events = (tmp_path / "runs").rglob("journal.jsonl")
+    assert sum(path.read_text().count('"event":"trial"') for path in events) <= 2
 
 
 def test_items_are_shared_and_do_not_travel(tmp_path):

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import raytuner
 from raytuner.budget import BudgetExhaustedError, Purse
 from raytuner.component import ConfigError
 from raytuner.meter import WorkMeter
 from raytuner.objective import Cost, ObjectiveFailure, Tally
 from raytuner.scores import checked, failure_of
+from raytuner.study import Study
 from tests.raytuner.own.command_probes import ANSWERS, alive, children, made, program, scores
 from tests.raytuner.probes import wait_for
 
@@ -252,6 +254,30 @@ def test_a_program_that_ends_badly_after_its_last_answer_has_answered(tmp_path, 
     found = scores(made(tmp_path, ANSWERS + "\nsys.exit(9)", items=ITEMS))
     assert all(score.failure is None for score in found.values())
     assert "all items are answered, but the program ended with exit code 9" in caplog.text
+
+
+PRICED = """
+given = config()
+for line in sys.stdin:
+    row = json.loads(line)
+    said = {"unit": row["unit"], "hit": row["item"]["n"] * given["x"], "cost_usd": given["x"] / 250}
+    say(json.dumps(said))
+"""
+
+
+def test_what_is_paid_can_be_limited_without_declaring_it(tmp_path):
+    (tmp_path / "items.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(1, 13)))
+    objective = {
+        "kind": "command", "command": program(tmp_path, PRICED), "items": "items.jsonl",
+        "metrics": ["hit"], "config": {"x": 1},
+    }  # fmt: skip
+    study = {"objective": objective, "space": {"x": [1, 2, 3]}, "scheduler": "none"}
+    limits = ["usd_per_question <= 0.01"]
+    results = raytuner.run(Study.parse({**study, "limits": limits}), tmp_path)
+    assert results.metric == "hit"
+    assert results.best.params == {"x": 2}
+    dear = next(trial for trial in results.record.current if trial.params["x"] == 3)
+    assert dear.reason == "usd_per_question 0.012, above the limit of 0.01"
 
 
 def test_metrics_that_are_declared_must_be_there(tmp_path):

@@ -122,6 +122,13 @@ def test_schedulers_stop_what_trains_badly(tmp_path, scheduler):
     assert (done < 9).any() == (scheduler != "none")
 
 
+def test_costs_need_no_declaration(tmp_path):
+    declared = train(tmp_path, TRAINS.format(steps=7), metrics=["loss"])
+    assert declared.metrics() == ("loss", "usd_per_question", "tokens_per_question")
+    assert not declared.maximise("usd_per_question")
+    assert train(tmp_path, TRAINS.format(steps=7)).metrics() is None
+
+
 def test_a_history_of_parameters_is_refused(tmp_path):
     objective = train(tmp_path, TRAINS.format(steps=7))
     assert not objective.forks
