@@ -55,6 +55,20 @@ def test_a_recommended_trial_beats_what_another_run_stands_on(tmp_path):
     assert back.verdict.status == "WORSE"
 
 
+def test_what_is_better_the_lower_it_is_is_told_as_lower(tmp_path):
+    class Misses(Contents):
+        def maximise(self, metric):
+            return False
+
+    a = run(tmp_path / "a", Misses(at={1: 0.75, 2: 0.6, 3: 0.5, 4: 0.4}), **ONE)
+    b = run(tmp_path / "b", Misses(at={1: 0.75, 2: 0.6, 3: 0.5, 4: 0.4}))
+    found = compare(a, b)
+    assert found.verdict.status == "PROVEN"
+    assert "hit lower by 0." in found.sentence
+    assert "interval of what it is lower by: +0." in found.sentence
+    assert "hit higher by 0." in compare(b, a).sentence
+
+
 def test_a_run_does_not_beat_itself(tmp_path):
     a = run(tmp_path / "a", Contents())
     found = compare(a, a)
