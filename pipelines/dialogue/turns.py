@@ -13,8 +13,8 @@ from raytuner.component import ConfigError, nearest
 
 TURNS = "turns"
 USER = "user"
-ANSWERS = "answers"
-"""What the bot has answered so far, in a dialogue that somebody leads."""
+ANSWERS = "answers so far"
+"""What the bot has answered, in a dialogue that somebody leads; no template can ask for it."""
 PASSED, ALL_PASSED = "turns_passed", "dialogue_passed"
 
 

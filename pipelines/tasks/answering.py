@@ -73,25 +73,37 @@ def item_of(query: Query, question: str | None, known: Sequence[str]) -> Instanc
         ConfigError: a field that no item has, or nowhere to put the question.
     """
     fields = dict(query.fields or {})
+    texts = [name for name in known if name != HISTORY]
     for name in fields:
-        if name not in known:
+        if name not in texts:
             raise ConfigError(
-                f"fields: items have no field {name[:60]!r}; they have: {', '.join(known)}."
-                f"{nearest(name[:60], known)}",
+                f"fields: items have no field {name[:60]!r}; they have: {', '.join(texts)}."
+                f"{nearest(name[:60], texts)}",
                 ("fields", name),
             )
-    if query.question.strip() and (question is not None or not fields):
-        if question is None:
-            raise ConfigError(
-                f"question: items have no field that is one; give `fields`, of: {', '.join(known)}",
-                ("question",),
-            )
-        fields.setdefault(question, query.question)
+    if question is None and query.question.strip() and not fields:
+        raise ConfigError(
+            f"question: items have no field that is one; give `fields`, of: {', '.join(texts)}",
+            ("question",),
+        )
+    if question is not None:
+        fields = _asked(fields, question, query.question)
     if not fields:
         raise ConfigError("question: it is empty", ("question",))
     if HISTORY in known and HISTORY not in fields and query.history:
         return {**fields, HISTORY: spelled_history(query)}
     return fields
+
+
+def _asked(fields: dict[str, str], name: str, question: str) -> dict[str, str]:
+    """Put the question into its field."""
+    given = fields.get(name, question)
+    if not given.strip():
+        raise ConfigError(f"{name}: it is empty", (name,))
+    if question.strip() and given != question:
+        reason = f"fields.{name}: it is given beside a question that says something else"
+        raise ConfigError(reason, ("fields", name))
+    return {**fields, name: given}
 
 
 def spelled_history(query: Query) -> list[dict[str, str]]:

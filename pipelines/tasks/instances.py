@@ -20,7 +20,7 @@ from pipelines.llm.outputs import models_schema, named_models
 from pipelines.llm.probing import probe_all
 from pipelines.rewriting import ModelRewriter, rewriter_of
 from pipelines.workspace import open_cache
-from raytuner.component import ConfigError, digest, refuse_unknown
+from raytuner.component import ConfigError, digest, nearest, refuse_unknown
 from raytuner.objective import (
     UNIT_TOKENS,
     UNIT_USD,
@@ -83,7 +83,10 @@ class InstanceSpec(BaseModel):
         for wanted, why in ((self.minimise, "to be minimised"), (self.metrics, "wanted of all")):
             for name in wanted:
                 if name not in scored:
-                    return f"gave no {name}, which is {why}"
+                    gave = ", ".join(scored) or "nothing"
+                    return (
+                        f"gave no {name}, which is {why}; it gave: {gave}.{nearest(name, scored)}"
+                    )
         return None
 
     @classmethod

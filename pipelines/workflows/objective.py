@@ -22,6 +22,7 @@ from pipelines.tasks.outcome import TaskSpec
 from pipelines.workflows.config import Expected, StepConfig, WorkflowConfig
 from pipelines.workflows.running import find_workflow, program_of, run_workflow
 from pipelines.workflows.steps import Steps
+from raytuner.answering import Query
 from raytuner.component import ConfigError, nearest
 
 _FRAME = 24
@@ -164,6 +165,18 @@ class WorkflowObjective(TaskObjective[WorkflowSpec, WorkflowConfig]):
             for name, step in config.steps.items()
         }
         return config.model_copy(update={"steps": steps})
+
+    def item_of(self, config: WorkflowConfig, query: Query) -> Instance:
+        """Make an item of what somebody asks; what prompts take from items has to be there."""
+        item = super().item_of(config, query)
+        for name, step in config.steps.items():
+            filled = self._expected(name).fills or ()
+            for text in (step.prompt or "", step.system):
+                for asked in template_fields(text):
+                    if asked in self.instances.fields and asked not in (*item, *filled):
+                        reason = f"fields.{asked}: it is missing; steps.{name} asks for it"
+                        raise ConfigError(reason, ("fields", asked))
+        return item
 
     def program(self) -> Any:
         """Spell the workflow's code."""

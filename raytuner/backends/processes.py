@@ -204,7 +204,7 @@ def _work(
 ) -> None:
     """Be a worker: jobs in; reports, each answered, out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group; the driver decides
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # programs it starts are like any
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # held back while Python started
     import_plugins(plugins)
     jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
     reporter = Reporter(objective, pipe.send, None if gate is None else join_gate(gate))

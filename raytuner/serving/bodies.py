@@ -128,7 +128,8 @@ class ChatBody(BaseModel):
             reason = "response_format: answers are as the configuration has them"
             raise RefusalError(400, reason, field="response_format")
         last = self.messages[-1]
-        if self.fields is None and (last.role != "user" or not (last.content or "").strip()):
+        blank = not (last.content or "").strip()
+        if last.role != "user" or (blank and self.fields is None):
             reason = "messages: the last one must be a user's and hold a text"
             raise RefusalError(400, reason, field="messages")
         return Query(last.content or "", self.fields, self._earlier())

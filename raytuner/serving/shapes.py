@@ -37,12 +37,13 @@ def answered(served: Served, top_k: int | None) -> dict[str, Any]:
 
 
 def completion(served: Served, model: str) -> dict[str, Any]:
-    """Spell an answer as a chat completion; `passages` comes on top."""
+    """Spell an answer as a chat completion; `passages` comes on top, and a `label` if any."""
     message = {"role": "assistant", "content": served.answer, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(served)}
     head = _head("chat.completion", model)
     passages = list(served.passages)
-    return {**head, "choices": [choice], "usage": _usage(served), "passages": passages}
+    spelled = {**head, "choices": [choice], "usage": _usage(served), "passages": passages}
+    return spelled if served.label is None else {**spelled, "label": served.label}
 
 
 def chunks(served: Served, model: str, *, usage: bool) -> Iterator[bytes]:

@@ -29,6 +29,10 @@ def drafted(item, steps):
     return steps["draft"].complete(tone=item.get("tone", "kind"))
 
 
+def plain(item, steps):
+    return steps["draft"].complete()
+
+
 @pytest.fixture
 def make(endpoint, tmp_path):
     endpoint.configure(knowledge={"capital of France": "Paris."}, skills={"good-1": 1000.0})
@@ -41,6 +45,7 @@ def make(endpoint, tmp_path):
                 "score": "contains",
                 "models": {"good": {"model": "good-1", "price": PRICE}},
                 "steps": {"draft": {"model": "good", "prompt": "Be {tone}. {question}"}},
+                "expected": {"draft": {"fills": ["tone"]}},
                 "cache": str(tmp_path / "cache"),
                 **section,
             },
@@ -100,6 +105,9 @@ def test_a_missing_key_is_told_before_anybody_asks(make, monkeypatch):
     ("query", "words"),
     [
         (Query(" "), "question: it is empty"),
+        (Query("", {"tone": "x"}), "question: it is empty"),
+        (Query("", {"question": " "}), "question: it is empty"),
+        (Query("Why?", {"question": "Who?"}), "beside a question that says something else"),
         (Query("Why?", {"tome": "x"}), "items have no field 'tome'.*Did you mean 'tone'"),
     ],
 )
@@ -114,7 +122,7 @@ def test_what_is_no_item_is_refused_before_anything_runs(make, endpoint, query, 
     [
         (Query("Why?"), "question", {"question": "Why?"}),
         (Query("Why?", {"tone": "a"}), "question", {"question": "Why?", "tone": "a"}),
-        (Query("Why?", {"question": "Who?"}), "question", {"question": "Who?"}),
+        (Query("", {"question": "Who?"}), "question", {"question": "Who?"}),
         (Query("Why?", {"tone": "a"}), None, {"tone": "a"}),
         (
             Query("Why?", None, (Turn("user", "Hi"), Turn("assistant", "Yes?"))),
@@ -131,6 +139,15 @@ def test_what_is_no_item_is_refused_before_anything_runs(make, endpoint, query, 
 )
 def test_items_of_queries(query, question, item):
     assert item_of(query, question, ("question", "tone", "history")) == item
+
+
+def test_what_prompts_take_from_items_is_wanted_before_anything_runs(make, endpoint):
+    answerer = make(workflow=plain, expected={}).answerer({})
+    with pytest.raises(ConfigError, match=r"fields\.tone: it is missing; steps\.draft asks"):
+        answerer.check(Query(QUESTION))
+    assert "Paris" in answerer.answer(Query(QUESTION, {"tone": "kind"})).answer
+    with pytest.raises(ConfigError, match="no field 'history'"):
+        answerer.check(Query(QUESTION, {"history": "x"}))
 
 
 def test_without_a_field_for_it_a_question_is_refused():

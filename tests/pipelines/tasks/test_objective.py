@@ -135,9 +135,10 @@ def test_a_metric_that_every_item_must_have_cannot_be_left_out(make):
     assert held.scope() != free.scope()
     failed = {unit: score.failure for unit, score in evaluated(held, unsure).items()}
     assert {unit for unit, failure in failed.items() if failure} == left_out
-    assert {failed[unit].message.split(": ")[-1] for unit in left_out} == {
-        "score gave no right, which is wanted of all"
+    assert {failed[unit].message.split(": ")[-2] for unit in left_out} == {
+        "score gave no right, which is wanted of all; it gave"
     }
+    assert all(failed[unit].message.endswith(" wrong.") for unit in left_out)
 
 
 def test_what_was_asked_before_is_free_and_scores_the_same(make, endpoint):

@@ -80,6 +80,14 @@ class TestOpenAI:
         assert answer.choices[0].message.content == "echo a\nb"
         assert server.answerer.histories[-1] == (("user", "one"), ("assistant", "two"))
 
+    @pytest.mark.parametrize("role", ["system", "assistant", "tool"])
+    def test_nobody_but_a_user_asks(self, server, role):
+        said = [{"role": "user", "content": "one"}, {"role": role, "content": "two"}]
+        body = {"model": "study", "messages": said, "fields": {"a": "b"}}
+        status, found = server.post("/v1/chat/completions", body)
+        assert status == 400
+        assert found["error"]["param"] == "messages"
+
     def test_a_stream_is_the_same_answer(self, server):
         question = "x" * 1000
         stream = list(
