@@ -191,17 +191,13 @@ class Limiter:
         )
 
     def _arm(self, now: float) -> None:
-        """Come back at the next moment at which time alone may make room."""
+        """Come back when time alone makes room for the next."""
         if len(self._flying) >= self.pace.at_once:
             return  # a settlement will make it
-        moments = [self.pace.paused_until, self._requests_left.until, self._tokens_left.until]
-        moments.append(self._minute.next_drop() or now)
-        ahead = [moment for moment in moments if moment > now]
-        if ahead:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(min(ahead) - now, self._serve)
-            if self._notices is not None and self._notices.due:
-                self._notices.waits(self._opens(self._waiting[0].tokens, now) - now)
+        seconds = self._opens(self._waiting[0].tokens, now) - now
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._serve)
+        if self._notices is not None:
+            self._notices.waits(seconds)
 
     def _opens(self, tokens: int, now: float) -> float:
         """Give the moment at which time alone makes room for a call, as far as is known now."""

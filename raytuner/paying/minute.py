@@ -70,10 +70,6 @@ class Minute:
         """Tell whether there is no room for a call of so many tokens."""
         return _exceeds(limits, self._requests, self._tokens, tokens)
 
-    def next_drop(self) -> float | None:
-        """Give the moment at which the oldest slot will be dropped; None: there is none."""
-        return self._log[0].time + self._window if self._log else None
-
     def room_at(self, tokens: int, limits: Limits) -> float | None:
         """Give the moment at which enough is dropped for a call; None: there is room."""
         requests, used, moment = self._requests, self._tokens, None

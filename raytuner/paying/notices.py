@@ -27,15 +27,11 @@ class Notices:
         self._clock = clock
         self._silent_until = 0.0
 
-    @property
-    def due(self) -> bool:
-        """Whether a long wait would be told."""
-        return self._clock() >= self._silent_until
-
     def waits(self, seconds: float) -> None:
         """Note that no call can be made for so long."""
-        if seconds < LONG or not self.due:
+        now = self._clock()
+        if seconds < LONG or now < self._silent_until:
             return
-        self._silent_until = self._clock() + max(seconds, _EVERY)
+        self._silent_until = now + max(seconds, _EVERY)
         with contextlib.suppress(Exception):  # a courtesy, which must not hold anybody up
             self._told(f"a rate limit holds calls back: the next one in {seconds:.0f} s")
