@@ -21,13 +21,13 @@ from raytuner.goal import Goal
 from raytuner.journal import Journal
 from raytuner.meter import WorkMeter
 from raytuner.objective import Objective, Params, UnitScore
-from raytuner.paying.inference_budget import Doubling
 from raytuner.paying.ledger import Ledger
 from raytuner.paying.till import gate_of, purse_of
 from raytuner.record import Record
 from raytuner.schedulers import Full, Judge
 from raytuner.search import Proposer
 from raytuner.sweeping.course import Course
+from raytuner.sweeping.doubling import Doubling
 from raytuner.sweeping.finals import KEPT, Aside, Choose, Finals
 from raytuner.sweeping.intake import Cleaner, Intake
 from raytuner.sweeping.listener import Listener, Silent

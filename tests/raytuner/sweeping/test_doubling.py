@@ -8,8 +8,8 @@ import raytuner
 from raytuner.component import digest
 from raytuner.limits import Limit, Limits
 from raytuner.objective import UNIT_USD, Cost, UnitScore
-from raytuner.paying.inference_budget import Doubling
 from raytuner.results import Results
+from raytuner.sweeping.doubling import Doubling
 from raytuner.trial import Trial
 from tests.raytuner.probes import Questions, evaluations, study
 
