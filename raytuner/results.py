@@ -18,8 +18,9 @@ from raytuner.insight.views import Insight
 from raytuner.judging.finalists import Field, field_of, finalists
 from raytuner.judging.trust import Trust
 from raytuner.limits import Limits
-from raytuner.proof.confidence import Interval, mean_interval, scale_of
+from raytuner.proof.confidence import Interval, mean_interval
 from raytuner.proof.looks import past_of
+from raytuner.proof.reach import Reach, reach_of
 from raytuner.rating.scoring import fill, rated
 from raytuner.record import Record
 from raytuner.score_table import Scored
@@ -189,12 +190,13 @@ class Results(Insight):
         values = values[~np.isnan(values)]
         if not len(values):
             return None
-        return mean_interval(values if self.maximise else -values, self.scale)
+        return mean_interval(values if self.maximise else -values, self.reach.width)
 
     @cached_property
-    def scale(self) -> float:
-        """How far scores of the optimised metric are apart, over all trials."""
-        return scale_of(trial.values(self.metric or "") for trial in self.record.current)
+    def reach(self) -> Reach:
+        """How far scores of the optimised metric reach, over all trials and questions."""
+        tables = [table for trial in self.record.current for table in (trial, trial.held)]
+        return reach_of(table.values(self.metric or "") for table in tables)
 
     def contenders(self) -> list[Trial]:
         """List the trials that the questions asked cannot tell apart from the best one."""

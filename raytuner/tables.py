@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytuner.latency import latency_of
-from raytuner.proof.confidence import mean_interval
+from raytuner.proof.confidence import Interval, mean_interval
 from raytuner.score_table import Scored
 from raytuner.trial import Trial
 
@@ -69,10 +69,7 @@ def _row(results: Results, trial: Trial, metrics: Sequence[str]) -> dict[str, An
     row: dict[str, Any] = {"trial": trial.number, "status": trial.status}
     row.update({name: trial.params.get(name) for name in results.parameters})
     row.update({m: trial.mean(m) for m in metrics if m not in row})
-    values = trial.values(results.metric)[trial.counted] if results.metric else np.empty(0)
-    values = values[~np.isnan(values)]
-    whole = len(values) > trial.curve and not trial.missing()
-    interval = mean_interval(values, results.scale) if whole else None
+    interval = interval_of(results, trial)
     row["low"], row["high"] = (interval.low, interval.high) if interval else (None, None)
     row["answered"] = trial.answered
     row["baseline"] = trial.baseline
@@ -83,6 +80,14 @@ def _row(results: Results, trial: Trial, metrics: Sequence[str]) -> dict[str, An
         row["failure"] = f"{trial.failure.kind}: {trial.failure.message}"
     row["key"] = trial.key
     return row
+
+
+def interval_of(results: Results, trial: Trial) -> Interval | None:
+    """Estimate a complete trial's mean metric; None of a curve, whose last step alone counts."""
+    values = trial.values(results.metric)[trial.counted] if results.metric else np.empty(0)
+    values = values[~np.isnan(values)]
+    whole = len(values) > trial.curve and not trial.missing()
+    return mean_interval(values, results.reach.width) if whole else None
 
 
 def _measures(results: Results) -> dict[str, list[float | None]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -37,15 +36,3 @@ def mean_interval(values: NDArray[np.float64], scale: float = 1.0) -> Interval:
     error = max(float(values.std(ddof=1)) / math.sqrt(n), scale / (4 * n))
     half = float(stdtrit(n - 1, 0.975)) * error
     return Interval(mean, mean - half, mean + half)
-
-
-def scale_of(scores: Iterable[NDArray[np.float64]]) -> float:
-    """Tell how far scores are apart, of whatever they are scores; 1 where nothing tells.
-
-    Args:
-        scores: of any configurations, NaN where missing.
-    """
-    known = np.concatenate([np.empty(0), *(one[~np.isnan(one)] for one in scores)])
-    if not len(known):
-        return 1.0
-    return float(np.ptp(known)) or float(np.abs(known).max()) or 1.0

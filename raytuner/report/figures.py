@@ -11,7 +11,6 @@ from raytuner.component import ConfigError
 from raytuner.insight import curve, importance, pareto
 from raytuner.insight.matrix import common
 from raytuner.insight.pareto import Direction
-from raytuner.insight.reach import reach_of
 from raytuner.objective import UNIT_USD
 from raytuner.results import Results
 from raytuner.trial import Trial
@@ -144,7 +143,7 @@ def standings_of(results: Results) -> list[Standing]:
     says little. It gets the mean of a complete trial (the baseline, else the best one) plus the
     paired difference on the questions that both have answered, within what scores can be.
     """
-    found, standing, reach = [], results.baseline, reach_of(results)
+    found, standing = [], results.baseline
     if standing is None or results.score(standing) is None:
         standing = results.best
     level = None if standing is None else results.score(standing)
@@ -156,7 +155,7 @@ def standings_of(results: Results) -> list[Standing]:
             gain = results.difference(trial, standing)
             if gain is not None:
                 sign = 1.0 if results.maximise else -1.0
-                estimate = reach.nearest(level + sign * gain.estimate)
+                estimate = results.reach.nearest(level + sign * gain.estimate)
                 found.append(Standing(trial, estimate, exact=False))
     sign = -1.0 if results.maximise else 1.0
     return sorted(found, key=lambda s: (not s.exact, sign * s.score, s.trial.key))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from raytuner.insight.reach import reach_of
 from raytuner.printable import plain, spell, spell_params
 from raytuner.results import Results
 from raytuner.trial import Trial
@@ -57,14 +56,14 @@ def metric_names(results: Results) -> list[str]:
 
 def table_rows(results: Results) -> list[Row]:
     """Spell every trial, best first."""
-    metrics, reach = metric_names(results), reach_of(results)
+    metrics = metric_names(results)
     rows = []
     records = results.trials[["low", "high"]].to_dict("records") if results.ranked else []
     for trial, record in zip(results.ranked, records, strict=True):
         low, high = record["low"], record["high"]
         known = low is not None and low == low  # noqa: PLR0124 - NaN differs from itself
         if known:
-            low, high = reach.shown(low, high)
+            low, high = results.reach.shown(low, high)
         rows.append(
             Row(
                 number=f"{trial.number}{'*' if trial.baseline else ''}",

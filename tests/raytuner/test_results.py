@@ -15,7 +15,8 @@ import raytuner
 from raytuner import Study, run
 from raytuner.component import ConfigError
 from raytuner.journal import JournalError, decode, encode
-from raytuner.proof.confidence import mean_interval, scale_of
+from raytuner.proof.confidence import mean_interval
+from raytuner.proof.reach import reach_of
 from raytuner.results import Results
 from raytuner.tables import COLUMNS, parquet_ready
 from tests.raytuner.probes import SPACE, Questions, study, table, worth
@@ -56,7 +57,9 @@ def test_how_sure_a_mean_is_does_not_depend_on_the_unit():
     values = rng.integers(0, 2, 40) * 0.0
     values[0] = 1.0
     for factor in (1e-6, 1.0, 1000.0):
-        found = mean_interval(values * factor, scale_of([values * factor, np.array([np.nan])]))
+        found = mean_interval(
+            values * factor, reach_of([values * factor, np.array([np.nan])]).width
+        )
         assert np.array(found) / factor == pytest.approx(np.array(mean_interval(values)))
 
 
@@ -66,7 +69,7 @@ def test_how_sure_a_mean_is_does_not_depend_on_the_unit():
      ([[math.nan]], 1.0), ([[0.0, 0.0]], 1.0)],
 )  # fmt: skip
 def test_the_scale_of_scores_is_how_far_they_are_apart(scores, scale):
-    assert scale_of(map(np.array, scores)) == scale
+    assert reach_of(map(np.array, scores)).width == scale
 
 
 def test_one_answer_says_nothing_of_spread():

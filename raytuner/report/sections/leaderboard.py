@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 from raytuner.charts.forest import whisker
 from raytuner.charts.svg import element, escape, number, signed, span
-from raytuner.insight.reach import Reach, reach_of
 from raytuner.objective import UNIT_TOKENS, UNIT_USD
 from raytuner.printable import plain
-from raytuner.proof.confidence import Interval, mean_interval
+from raytuner.proof.confidence import Interval
 from raytuner.report.data import Report
 from raytuner.report.html import dollars, scroller, seconds, section, spelt
 from raytuner.report.redact import strike
 from raytuner.results import Results
+from raytuner.tables import interval_of
 from raytuner.trial import Trial
 
 MOST = 2_000
@@ -52,8 +52,7 @@ def render(report: Report) -> str:
     if not trials:
         return ""
     columns = _columns(report)
-    reach = reach_of(results)
-    intervals = [_interval(report, trial, reach) for trial in trials]
+    intervals = [_interval(results, trial) for trial in trials]
     estimates = [standings[t.number].score if t.number in standings else None for t in trials]
     domain = span([end for i in intervals if i for end in (i.low, i.high, i.estimate)])
     reference = results.score(results.baseline) if results.baseline else None
@@ -92,17 +91,11 @@ def render(report: Report) -> str:
     )  # fmt: skip
 
 
-def _interval(report: Report, trial: Trial, reach: Reach) -> Interval | None:
-    if report.results.metric is None or report.results.score(trial) is None:
+def _interval(results: Results, trial: Trial) -> Interval | None:
+    found = interval_of(results, trial)
+    if found is None:
         return None
-    if trial.curve:
-        return None
-    values = trial.values(report.results.metric)
-    values = values[values == values]  # noqa: PLR0124 - NaN differs from itself
-    if not len(values):
-        return None
-    found = mean_interval(values, report.results.scale)
-    return Interval(found.estimate, *reach.shown(found.low, found.high))
+    return Interval(found.estimate, *results.reach.shown(found.low, found.high))
 
 
 def _columns(report: Report) -> list[_Column]:

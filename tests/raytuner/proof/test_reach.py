@@ -5,13 +5,13 @@ import math
 import pytest
 
 import raytuner
-from raytuner.insight.reach import Reach, reach_of
+from raytuner.proof.reach import Reach
 from tests.raytuner.insight.sheet import made
 
 
 def test_a_mean_lies_between_the_least_and_the_greatest_score_of_any_trial():
     run = made(lambda params, question: params["x"] + question / 10, {"x": [1, 2]}, units=5)
-    reach = reach_of(raytuner.run(run, in_memory=True))
+    reach = raytuner.run(run, in_memory=True).reach
     assert reach == pytest.approx((1.0, 2.4))
     assert [reach.nearest(value) for value in (-3.0, 1.7, 9.0)] == pytest.approx([1.0, 1.7, 2.4])
 
@@ -30,4 +30,4 @@ def test_without_scores_there_is_no_end():
         raise RuntimeError("out of luck")
 
     found = raytuner.run(made(nothing, {"x": [1]}, retry={"times": 0}), in_memory=True)
-    assert reach_of(found) == (-math.inf, math.inf)
+    assert found.reach == (-math.inf, math.inf)
