@@ -15,6 +15,7 @@ from raytuner.export import chosen
 from raytuner.objective import UNIT_USD
 from raytuner.printable import spell_params
 from raytuner.proof.split import owners
+from raytuner.proof.words import amount, interval
 from raytuner.results import Results
 from raytuner.trial import Trial
 from raytuner.verdict import FEWEST_QUESTIONS, Compared, Verdict, alpha_of, decide
@@ -53,29 +54,14 @@ class Comparison:
         if told is None:
             return f"NO VERDICT on {b} against {a}: {verdict.reason}."
         return (
-            f"{verdict.status}: {b} against {a}: {self._gain(told.gain)} on "
+            f"{verdict.status}: {b} against {a}: {amount(verdict, told.gain)} on "
             f"{verdict.questions.held_out} questions ({self._interval(told)})."
         )
-
-    def _gain(self, value: float) -> str:
-        """Say a gain: `+6.1 points of recall`, or `seconds lower by 19.5`."""
-        verdict = self.verdict
-        if not verdict.maximise:
-            way = "lower" if value >= 0 else "higher"
-            return f"{verdict.metric} {way} by {abs(value):.3g}"
-        unit = f"points of {verdict.metric}" if verdict.points else f"in {verdict.metric}"
-        return f"{self._amount(value)} {unit}"
-
-    def _amount(self, value: float) -> str:
-        return f"{100 * value:+.1f}" if self.verdict.points else f"{value:+.3g}"
 
     def _interval(self, told: Compared) -> str:
         """Give the interval, or say why there is none."""
         if math.isfinite(told.low) and math.isfinite(told.high):
-            level = f"{100 * (1 - self.verdict.alpha):.3g} % interval"
-            if not self.verdict.maximise:
-                level += " of what it is lower by:"
-            return f"{level} {self._amount(told.low)} to {self._amount(told.high)}"
+            return interval(self.verdict, told)
         if self.verdict.questions.groups < 2:
             return "no interval: all of them come from one document (group), and it takes two"
         return "no interval"

@@ -147,7 +147,7 @@ def _number(verdict: Verdict, value: float, *, signed: bool = True) -> str:
     return f"{100 * value:{sign}.1f}" if verdict.points else f"{value:{sign}.3g}"
 
 
-def _amount(verdict: Verdict, value: float) -> str:
+def amount(verdict: Verdict, value: float) -> str:
     """Say a gain: `+6.1 points of recall`, or `latency lower by 0.4`."""
     points = " points" if verdict.points else ""
     if verdict.maximise:
@@ -167,12 +167,17 @@ def _measured(verdict: Verdict, told: Compared) -> str:
     p = ", p < 0.001" if told.p < 0.001 else f", p = {told.p:.3f}"
     if told.high < 0:  # p is about being better, and would belie the interval
         p = ""
+    return (
+        f"{amount(verdict, told.gain)} on {verdict.questions.held_out} questions it had never "
+        f"seen ({interval(verdict, told)}{p})"
+    )
+
+
+def interval(verdict: Verdict, told: Compared) -> str:
+    """Say in which bounds a gain lies."""
     what = "interval" if verdict.maximise else "interval of what it is lower by:"
     low, high = _number(verdict, told.low), _number(verdict, told.high)
-    return (
-        f"{_amount(verdict, told.gain)} on {verdict.questions.held_out} questions it had never "
-        f"seen ({100 * (1 - verdict.alpha):.3g} % {what} {low} to {high}{p})"
-    )
+    return f"{100 * (1 - verdict.alpha):.3g} % {what} {low} to {high}"
 
 
 def _price(verdict: Verdict, told: Compared) -> str:
@@ -231,7 +236,7 @@ def _say_not_proven(verdict: Verdict, told: Compared) -> str:
         )
     return (
         f"{keep}; nothing that looked better in the search did better on {many} questions it had "
-        f"never seen (trial {told.trial} came nearest: {_amount(verdict, told.gain)})."
+        f"never seen (trial {told.trial} came nearest: {amount(verdict, told.gain)})."
     )
 
 
