@@ -178,13 +178,10 @@ def _outlook(verdict: Verdict, bounds: Intervals) -> Verdict:
     """Add what more questions would show of the leader, and what these could have shown."""
     assert verdict.leader is not None
     many = verdict.questions.held_out
-    error = float(bounds.error[verdict.finalists.index(verdict.leader)])
-    if not np.isfinite(error):
-        return replace(verdict, needed_groups=fewest_groups(verdict.alpha))
-    sd = error * many**0.5
-    gain, needed, fewest = verdict.leader.gain, None, fewest_groups(verdict.alpha)
-    if verdict.questions.groups < fewest:
+    if verdict.questions.groups < (fewest := fewest_groups(verdict.alpha)):
         return replace(verdict, needed_groups=fewest)
+    sd = float(bounds.error[verdict.finalists.index(verdict.leader)]) * many**0.5
+    gain, needed = verdict.leader.gain, None
     if verdict.status in ("LEANING", "NOT PROVEN") and gain > 0:
         # so many were not enough: the formula knows one candidate and no small samples
         needed = max(many + 1, needed_questions(sd, gain, verdict.alpha))
