@@ -47,7 +47,7 @@ class DialogueObjective(TaskObjective[DialogueSpec, BotConfig]):
     Every metric of a dialogue is its mean over the turns that have it. Scoring functions are
     called turn by turn, with the answer and the fields of the turn; beside these there are
     `turn` (its number, from 1), `history` (pairs of what was said before), and the fields of the
-    dialogue that the turn has not itself. They may give nothing for a turn.
+    dialogue that the turn has not itself. They may give an empty mapping for a turn.
 
     Args:
         spec: dialogues, scoring, and the bot as it stands.
