@@ -33,7 +33,7 @@ def answered(served: Served, top_k: int | None) -> dict[str, Any]:
             "usd": served.usage.usd,
         },
     }
-    return spelled if served.label is None else {**spelled, "label": served.label}
+    return _labelled(spelled, served)
 
 
 def completion(served: Served, model: str) -> dict[str, Any]:
@@ -43,6 +43,11 @@ def completion(served: Served, model: str) -> dict[str, Any]:
     head = _head("chat.completion", model)
     passages = list(served.passages)
     spelled = {**head, "choices": [choice], "usage": _usage(served), "passages": passages}
+    return _labelled(spelled, served)
+
+
+def _labelled(spelled: dict[str, Any], served: Served) -> dict[str, Any]:
+    """Say what is wrong with an answer, if anything is."""
     return spelled if served.label is None else {**spelled, "label": served.label}
 
 
