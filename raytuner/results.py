@@ -144,9 +144,10 @@ class Results(Insight):
     @property
     def best(self) -> Trial | None:
         """The complete trial with the best mean, or None. A lead, not a proof."""
-        return next(iter(self._eligible()), None)
+        return next(iter(self.eligible), None)
 
-    def _eligible(self) -> list[Trial]:
+    @property
+    def eligible(self) -> list[Trial]:
         """List the complete trials that keep to the limits, best first.
 
         The metric may be defined for a part of the questions. A trial that has it on clearly
@@ -203,7 +204,7 @@ class Results(Insight):
         best = self.best
         if best is None:
             return []
-        others = self._eligible()[1:]
+        others = self.eligible[1:]
         return [t for t in others if (d := self.difference(best, t)) is None or d.low <= 0]
 
     # ---- the verdict
@@ -216,7 +217,7 @@ class Results(Insight):
     @cached_property
     def field(self) -> Field:
         """The trials that can be compared, as one table."""
-        trials = self._eligible()
+        trials = self.eligible
         standing = self.baseline
         if standing is not None and standing not in trials and self.score(standing) is not None:
             trials = [*trials, standing]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import dropwhile
 from typing import Any, NamedTuple
 
 from raytuner.charts.scatter import Point
@@ -148,19 +147,12 @@ def _leaders(results: Results, verdict: Mapping[str, Any] | None) -> list[Leader
         roles.setdefault(finalist["trial"], _ROLES.get(finalist["role"], finalist["role"]))
     standing = results.baseline.number if results.baseline else None
     if not set(roles) - {standing}:  # nothing was compared yet: show what leads
-        for trial, role in zip(_ahead(results), ("best so far", "second"), strict=False):
+        for trial, role in zip(results.eligible, ("best so far", "second"), strict=False):
             roles.setdefault(trial.number, role)
     if results.baseline is not None:
         number = results.baseline.number
         roles[number] = f"{roles[number]}, as it stands" if number in roles else "as it stands"
     return [Leader(by_number[n], role) for n, role in roles.items() if n in by_number]
-
-
-def _ahead(results: Results) -> list[Trial]:
-    """List the best trial and those that come after it and may be chosen as well."""
-    kept = [t for t in results.ranked if results.score(t) is not None and not results.broken(t)]
-    best = results.best
-    return list(dropwhile(lambda trial: trial is not best, kept))
 
 
 def _explained(

@@ -92,11 +92,11 @@ def _gain(gain: Interval | None, *, curve: bool) -> str:
 
 def _contenders(results: Results) -> str:
     """Say how many of the others that keep to the limits the questions tell the best one from."""
-    whole = [trial for trial in results.record.current if results.score(trial) is not None]
-    others = sum(not results.broken(trial) for trial in whole) - 1
+    others = len(results.eligible) - 1
     if not others:
+        whole = sum(results.score(trial) is not None for trial in results.record.current)
         over = "No other complete trial keeps to the limits."
-        return f"  {over if len(whole) > 1 else 'There is nothing to compare it with yet.'}"
+        return f"  {over if whole > 1 else 'There is nothing to compare it with yet.'}"
     count, units = len(results.contenders()), len(results.record.units)
     asked = "1 question" if units == 1 else f"{units} questions"
     if results.record.held_out:
