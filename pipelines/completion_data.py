@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ class Instances:
     def __getitem__(self, unit: str) -> Instance:
         return self._rows[unit]
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         """Names of the fields that any instance has."""
         return tuple(dict.fromkeys(name for row in self._rows.values() for name in row))

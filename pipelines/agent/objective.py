@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pipelines.agent.config import AgentConfig
 from pipelines.agent.history import kept, read_history, told
-from pipelines.agent.running import Trace, play, prepare
+from pipelines.agent.running import Trace, load, play
 from pipelines.agent.searching import check_search, described, search_tool
 from pipelines.agent.spec import AgentSpec
 from pipelines.agent.tools import (
@@ -173,7 +173,7 @@ class AgentObjective(TaskObjective[AgentSpec, AgentConfig]):
 
     def prepare(self, config: AgentConfig) -> None:
         """Load LlamaIndex, and what the tools search."""
-        prepare()
+        load()
         self._functions(config)
 
     def item_of(self, config: AgentConfig, query: Query) -> Instance:

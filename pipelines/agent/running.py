@@ -104,7 +104,7 @@ def play(
     return asyncio.run(_played(config, tools, question, history, ask))
 
 
-def prepare() -> None:
+def load() -> None:
     """Import what runs agents, so that no item is timed with it."""
     _kinds()
 

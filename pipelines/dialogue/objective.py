@@ -29,7 +29,7 @@ from pipelines.llm.models import resolved
 from pipelines.llm.templates import template_fields
 from pipelines.llm.types import CallFailedError, ChatRequest, Message
 from pipelines.tasks import changing
-from pipelines.tasks.answering import item_of
+from pipelines.tasks.answering import fields_of, missing
 from pipelines.tasks.line import Line
 from pipelines.tasks.objective import Outcome, TaskObjective
 from pipelines.tasks.running import Ended
@@ -108,14 +108,11 @@ class DialogueObjective(TaskObjective[DialogueSpec, BotConfig]):
     def item_of(self, config: BotConfig, query: Query) -> Instance:
         """Make a dialogue of what was said before and of the question."""
         turns, answers = conversation(query)
-        fields = template_fields(config.system)
-        for name in fields:
-            if name not in (query.fields or {}):
-                reason = f"fields.{name}: it is missing; the system message asks for it"
-                raise ConfigError(reason, ("fields", name))
-        known = [name for name in self.instances.fields if name != TURNS]
-        said = item_of(Query("", query.fields), None, known) if query.fields else {}
-        return {**said, TURNS: turns, ANSWERS: answers}
+        fields = fields_of(query, [name for name in self.instances.fields if name != TURNS])
+        for name in template_fields(config.system):
+            if name not in fields:
+                raise missing(name, "the system message")
+        return {**fields, TURNS: turns, ANSWERS: answers}
 
     def reply(self, config: BotConfig, item: Instance, ask: Line) -> Outcome:
         """Answer the last turn; the others were answered when it was theirs."""

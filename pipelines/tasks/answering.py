@@ -72,15 +72,8 @@ def item_of(query: Query, question: str | None, known: Sequence[str]) -> Instanc
     Raises:
         ConfigError: a field that no item has, or nowhere to put the question.
     """
-    fields = dict(query.fields or {})
     texts = [name for name in known if name != HISTORY]
-    for name in fields:
-        if name not in texts:
-            raise ConfigError(
-                f"fields: items have no field {name[:60]!r}; they have: {', '.join(texts)}."
-                f"{nearest(name[:60], texts)}",
-                ("fields", name),
-            )
+    fields = fields_of(query, texts)
     if question is None and query.question.strip() and not fields:
         raise ConfigError(
             f"question: items have no field that is one; give `fields`, of: {', '.join(texts)}",
@@ -90,9 +83,32 @@ def item_of(query: Query, question: str | None, known: Sequence[str]) -> Instanc
         fields = _asked(fields, question, query.question)
     if not fields:
         raise ConfigError("question: it is empty", ("question",))
-    if HISTORY in known and HISTORY not in fields and query.history:
-        return {**fields, HISTORY: spelled_history(query)}
+    if HISTORY in known and query.history:
+        said = [{"role": turn.role, "content": turn.text} for turn in query.history]
+        return {**fields, HISTORY: said}
     return fields
+
+
+def fields_of(query: Query, known: Sequence[str]) -> dict[str, str]:
+    """Give the fields of a query.
+
+    Raises:
+        ConfigError: one that no item has.
+    """
+    fields = dict(query.fields or {})
+    for name in fields:
+        if name not in known:
+            raise ConfigError(
+                f"fields: items have no field {name[:60]!r}; they have: {', '.join(known)}."
+                f"{nearest(name[:60], known)}",
+                ("fields", name),
+            )
+    return fields
+
+
+def missing(name: str, who: str) -> ConfigError:
+    """Say that somebody asks for a field that a query has not given."""
+    return ConfigError(f"fields.{name}: it is missing; {who} asks for it", ("fields", name))
 
 
 def _asked(fields: dict[str, str], name: str, question: str) -> dict[str, str]:
@@ -104,11 +120,6 @@ def _asked(fields: dict[str, str], name: str, question: str) -> dict[str, str]:
         reason = f"fields.{name}: it is given beside a question that says something else"
         raise ConfigError(reason, ("fields", name))
     return {**fields, name: given}
-
-
-def spelled_history(query: Query) -> list[dict[str, str]]:
-    """Spell earlier turns as items have them."""
-    return [{"role": turn.role, "content": turn.text} for turn in query.history]
 
 
 def _served(ended: Ended[Outcome]) -> Served | Failure:

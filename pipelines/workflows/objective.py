@@ -16,6 +16,7 @@ from pipelines.llm.models import LanguageModel, resolved
 from pipelines.llm.templates import check_template, template_fields
 from pipelines.routing import PROMPT
 from pipelines.tasks import changing
+from pipelines.tasks.answering import missing
 from pipelines.tasks.line import Line
 from pipelines.tasks.objective import Outcome, TaskObjective
 from pipelines.tasks.outcome import TaskSpec
@@ -170,12 +171,10 @@ class WorkflowObjective(TaskObjective[WorkflowSpec, WorkflowConfig]):
         """Make an item of what somebody asks; what prompts take from items has to be there."""
         item = super().item_of(config, query)
         for name, step in config.steps.items():
-            filled = self._expected(name).fills or ()
-            for text in (step.prompt or "", step.system):
-                for asked in template_fields(text):
-                    if asked in self.instances.fields and asked not in (*item, *filled):
-                        reason = f"fields.{asked}: it is missing; steps.{name} asks for it"
-                        raise ConfigError(reason, ("fields", asked))
+            there = {*item, *(self._expected(name).fills or ())}
+            for asked in (*template_fields(step.prompt or ""), *template_fields(step.system)):
+                if asked in self.instances.fields and asked not in there:
+                    raise missing(asked, f"steps.{name}")
         return item
 
     def program(self) -> Any:
