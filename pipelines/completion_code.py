@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from raytuner.component import ConfigError
-from raytuner.objective import UNIT_TOKENS, UNIT_USD, Failure
+from raytuner.objective import COSTS, Failure
 
 Evaluate = Callable[..., Any]
 _SCALARS = (bool, int, float, str, bytes)
@@ -98,7 +98,7 @@ def taken(given: Any, unit: str, source: str, *, partial: bool = False) -> Evalu
             notes[str(name)] = short(value)
         elif not math.isfinite(number):
             return failed(unit, f"{source} gave {name} = {number}; a metric is a finite number")
-        elif name in (UNIT_USD, UNIT_TOKENS):
+        elif name in COSTS:
             return failed(unit, f"{source} gave {name}, which is counted already; rename it")
         else:
             metrics[str(name)] = number

@@ -29,8 +29,7 @@ from pipelines.types import Question
 from raytuner.answering import Answerer
 from raytuner.component import ConfigError, digest
 from raytuner.objective import (
-    UNIT_TOKENS,
-    UNIT_USD,
+    COSTS,
     Cost,
     Meter,
     Params,
@@ -121,7 +120,7 @@ class RagObjective(GoldenObjective):
     def metrics(self) -> tuple[str, ...]:
         """Name the metrics."""
         names = tuple(metric.name for metric in self._measures)
-        return (*names, UNIT_USD, UNIT_TOKENS) if self.spec.models or self.config.paid else names
+        return (*names, *COSTS) if self.spec.models or self.config.paid else names
 
     def measures(self, metric: str) -> bool:
         """Tell whether any question has what a metric compares."""
@@ -130,7 +129,7 @@ class RagObjective(GoldenObjective):
 
     def maximise(self, metric: str) -> bool:
         """Tell whether more of a metric is better."""
-        if metric in {UNIT_USD, UNIT_TOKENS}:
+        if metric in COSTS:
             return False
         return not any(m.lower_is_better for m in self._measures if m.name == metric)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 UNIT_USD = "usd_per_question"
 UNIT_TOKENS = "tokens_per_question"
+COSTS = (UNIT_USD, UNIT_TOKENS)
 """Metrics that objectives report where answering costs money: what a configuration would spend
 on the unit if nothing were cached, judges aside. Lower is better."""
 LATENCY = "latency"

@@ -22,8 +22,7 @@ from pipelines.rewriting import ModelRewriter, rewriter_of
 from pipelines.workspace import open_cache
 from raytuner.component import ConfigError, digest, nearest, refuse_unknown
 from raytuner.objective import (
-    UNIT_TOKENS,
-    UNIT_USD,
+    COSTS,
     Arrays,
     Cost,
     Exchange,
@@ -194,7 +193,7 @@ class InstanceObjective(Objective, Generic[_Spec, _Config]):
 
     def maximise(self, metric: str) -> bool:
         """Tell whether more of a metric is better."""
-        return metric not in {UNIT_USD, UNIT_TOKENS, *self.spec.minimise}
+        return metric not in {*COSTS, *self.spec.minimise}
 
     def plan(self, points: Sequence[Params]) -> Mapping[str, float]:
         """Count instances."""

@@ -11,7 +11,7 @@ from pipelines.completion_data import Instance, Instances
 from pipelines.metrics import parse_metric
 from pipelines.metrics.answers import TextMetric
 from raytuner.component import ConfigError
-from raytuner.objective import UNIT_TOKENS, UNIT_USD
+from raytuner.objective import COSTS
 
 Score = str | Callable[..., Any] | Sequence[Any]
 """`module:function`, a function, the name of a metric, or a list of these."""
@@ -118,7 +118,7 @@ class Scorer:
 def merged(found: Evaluated, own: Mapping[str, float], unit: str) -> Evaluated:
     """Add scores that the objective itself gives; the same name twice is a failure."""
     for name in own:
-        if name in found.metrics or name in (UNIT_USD, UNIT_TOKENS):
+        if name in found.metrics or name in COSTS:
             return failed(unit, f"score gave {name}, which is counted already; rename it")
     return found._replace(metrics={**own, **found.metrics})
 

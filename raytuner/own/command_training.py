@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from raytuner.component import ConfigError, digest
-from raytuner.objective import Cost, Meter, ObjectiveFailure, Params
+from raytuner.objective import COSTS, Cost, Meter, ObjectiveFailure, Params
 from raytuner.own.command_runner import Runner, read_lines, refuse
 from raytuner.own.command_settings import CommandSettings
 from raytuner.own.configuration import Config
@@ -15,7 +15,7 @@ from raytuner.own.generated import required
 from raytuner.own.objective import standing
 from raytuner.own.payments import Payments
 from raytuner.own.program_lines import Line
-from raytuner.own.reading import COSTS, measured, read_result, spent
+from raytuner.own.reading import measured, read_result, spent
 from raytuner.schedule import Schedule
 from raytuner.training import Step, Trainable
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from raytuner.checkpoints import Checkpoint
-from raytuner.objective import Cost, Failure, ObjectiveFailure
-from raytuner.own.reading import COSTS, as_number, read_result, spent
+from raytuner.objective import COSTS, Cost, Failure, ObjectiveFailure
+from raytuner.own.reading import as_number, read_result, spent
 from raytuner.training import Step
 
 NOTHING = Cost()

@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from raytuner.cache_folder import default_cache_dir
 from raytuner.checkpoints import Checkpoint, Checkpoints
 from raytuner.component import ConfigError, digest
-from raytuner.objective import Cost, Meter, Params
+from raytuner.objective import COSTS, Cost, Meter, Params
 from raytuner.own.awaiting import run_apart
 from raytuner.own.configuration import Config
 from raytuner.own.generated import (
@@ -40,7 +40,7 @@ from raytuner.own.generated import (
 from raytuner.own.identity import bare, identity, plain
 from raytuner.own.objective import standing
 from raytuner.own.payments import Pay, Payments
-from raytuner.own.reading import COSTS, measured
+from raytuner.own.reading import measured
 from raytuner.schedule import Schedule, at_step, spelled, until
 from raytuner.training import Step, Trainable
 

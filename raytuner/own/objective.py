@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from raytuner.component import ConfigError, digest
-from raytuner.objective import Exchange, Objective, Params
+from raytuner.objective import COSTS, Exchange, Objective, Params
 from raytuner.own.configuration import Config
 from raytuner.own.function import UNIT
 from raytuner.own.identity import plain
 from raytuner.own.items import Items
-from raytuner.own.reading import COSTS, measured
+from raytuner.own.reading import measured
 from raytuner.own.settings import Declared
 
 _QUESTIONS = ("question", "input", "prompt", "text")

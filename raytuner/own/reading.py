@@ -9,14 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from raytuner.component import nearest
-from raytuner.objective import UNIT_TOKENS, UNIT_USD, Cost, ObjectiveFailure
+from raytuner.objective import COSTS, UNIT_TOKENS, UNIT_USD, Cost, ObjectiveFailure
 
 SINGLE = "score"
 """Name of a metric that is given as a bare number."""
-
-
-COSTS = (UNIT_USD, UNIT_TOKENS)
-"""Metrics that any result may have beside those that are declared: see `read_result`."""
 
 
 class Reading(NamedTuple):

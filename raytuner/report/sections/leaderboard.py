@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from raytuner.charts.forest import whisker
 from raytuner.charts.svg import element, escape, number, signed, span
-from raytuner.objective import UNIT_TOKENS, UNIT_USD
+from raytuner.objective import COSTS
 from raytuner.printable import plain
 from raytuner.proof.confidence import Interval
 from raytuner.report.data import Report
@@ -111,7 +111,7 @@ def _columns(report: Report) -> list[_Column]:
 
         columns.append(_Column("against trial " + str(base.number), gain, signed))
     columns += [_parameter(report, name) for name in results.parameters]
-    told = {results.metric, UNIT_USD, UNIT_TOKENS}
+    told = {results.metric, *COSTS}
     others = dict.fromkeys(m for t in trials for m in t.metrics if m not in told)
     columns += [_Column(plain(m), partial(_mean, m), number) for m in list(others)[:3]]
     if any(trial.cost.usd for trial in trials):
