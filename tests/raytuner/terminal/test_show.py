@@ -216,25 +216,23 @@ def test_error_texts_are_harmless(capsys):
     assert len(said) < 600
 
 
-def test_a_terminal_gets_a_table_that_fits(capsys, terminal):
+def two_trials(capsys, terminal, width):
+    """Print the results of a tiny study on a terminal of so many columns."""
     found = results_of(Scripted({"x": [0.1, 0.2], "y": [0.8, 0.9]}, standing={"a": "x"}))
-    terminal(80)
-
+    terminal(width)
     print_results(found)
+    return without_styles(capsys.readouterr().out)
 
-    shown = without_styles(capsys.readouterr().out)
+
+def test_a_terminal_gets_a_table_that_fits(capsys, terminal):
+    shown = two_trials(capsys, terminal, 80)
     assert "│  1 │ y │ 0.8500 │" in shown
     assert "│ 0* │ x │ 0.1500 │" in shown
     assert max(map(len, shown.split("Best:")[0].splitlines())) <= 80
 
 
 def test_a_narrow_terminal_gets_a_list(capsys, terminal):
-    found = results_of(Scripted({"x": [0.1, 0.2], "y": [0.8, 0.9]}, standing={"a": "x"}))
-    terminal(40)
-
-    print_results(found)
-
-    shown = without_styles(capsys.readouterr().out)
+    shown = two_trials(capsys, terminal, 40)
     assert "#1 complete: recall 0.8500 (" in shown
     assert "\n    a = y\n#0* complete: recall 0.1500" in shown
     assert "│" not in shown
