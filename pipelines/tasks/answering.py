@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from pipelines.cache import Cache
 from pipelines.completion_data import Instance
+from pipelines.llm.client import Client
+from pipelines.llm.models import LanguageModel
 from pipelines.tasks import changing
 from pipelines.tasks.line import Line, through
-from pipelines.tasks.outcome import outcome_of
+from pipelines.tasks.outcome import Outcome, TaskSpec, outcome_of
 from pipelines.tasks.running import Ended, Running
 from pipelines.tasks.scoring import spelled_answer
 from raytuner.answering import Answerer, Part, Query, Served
 from raytuner.component import ConfigError, nearest
 from raytuner.objective import Failure, Tally
 
-if TYPE_CHECKING:
-    from pipelines.tasks.objective import Outcome, TaskObjective
-
 HISTORY = "history"
 """Field of an item for the turns before its question: a list of {role, content}."""
+
+
+class Task(Protocol):
+    """What of an objective serves queries: see `pipelines.tasks.objective.TaskObjective`."""
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The section."""
+
+    @property
+    def kept(self) -> Cache:
+        """What is there already: answers, vectors."""
+
+    def client(self) -> Client:
+        """Give who asks models."""
+
+    def asked(self, config: Any) -> Iterable[LanguageModel]:
+        """List the models that a configuration may ask."""
+
+    def prepare(self, config: Any) -> None:
+        """Load what the first item would have to wait for."""
+
+    def item_of(self, config: Any, query: Query) -> Instance:
+        """Make an item of what somebody asks."""
+
+    def reply(self, config: Any, item: Instance, ask: Line) -> Outcome:
+        """Answer an item that somebody asks."""
 
 
 class TaskAnswerer(Answerer):
     """Runs a task on what people ask, as its trials ran it on golden items.
 
     Args:
-        objective: the task.
+        task: runs them.
         config: of the trial, models in place of their names.
     """
 
-    def __init__(self, objective: TaskObjective[Any, Any], config: Any) -> None:
-        self._objective = objective
+    def __init__(self, task: Task, config: Any) -> None:
+        self._task = task
         self._config = config
 
     def about(self) -> Mapping[str, Any]:
@@ -41,18 +68,18 @@ class TaskAnswerer(Answerer):
 
     def prepare(self) -> None:
         """Look for keys and load what runs: what is missing is told now."""
-        for model in self._objective.asked(self._config):
+        for model in self._task.asked(self._config):
             for member in model.members():
                 member.check()
-        self._objective.prepare(self._config)
+        self._task.prepare(self._config)
 
     def check(self, query: Query) -> None:
         """Want what an item has to have."""
-        self._objective.item_of(self._config, query)
+        self._task.item_of(self._config, query)
 
     def answers(self, queries: Sequence[Query]) -> Iterator[Part]:
         """Run on all of them side by side."""
-        task, config = self._objective, self._config
+        task, config = self._task, self._config
         items = [task.item_of(config, query) for query in queries]
         works: list[Callable[[Line], Outcome]] = [partial(task.reply, config, it) for it in items]
         services = through(task.client(), task.kept.vectors, Tally())
